@@ -36,6 +36,8 @@ def client(server: RunningServer) -> Any:
     made.create_domain(DomainName=DOMAIN, DefaultExpirationDays=100)
     made.put_profile_object_type(DomainName=DOMAIN, ObjectTypeName="Customers", **CUSTOMERS)
     closed = {**CUSTOMERS, "AllowProfileCreation": False}
+    # A type may lack what the page shows of others.
+    del closed["SourcePriority"]
     made.put_profile_object_type(DomainName=DOMAIN, ObjectTypeName="Visits", **closed)
     made.put_profile_object(DomainName=DOMAIN, ObjectTypeName="Customers", Object=json.dumps(ADA))
     return made
@@ -47,6 +49,7 @@ def test_an_object_is_tried_and_the_page_says_what_it_would_do(
     page.goto(f"/console/domains/{DOMAIN}")
     page.get_by_role("link", name="Objects", exact=True).click()
     expect(page.get_by_role("row", name="Customers Customers")).to_contain_text("Customers <b>of the shop</b>")
+    expect(page.get_by_role("row", name="Visits Customers")).to_contain_text("none")
     assert find_barriers(page) == []
 
     page.get_by_label("Object type", exact=True).select_option("Customers")

@@ -5,6 +5,7 @@ A database that is spread over several hosts by a column finds the host of a sta
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import by_hand
 from load.loading import DAY, FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.facts.records import Profile
+from openprofiles.objects.objects import put_objects
 from openprofiles.objects.removal import remove_expired_objects_step, remove_objects_of_deleted_types_step
 from openprofiles.objects.type_definitions import delete_object_type
 from openprofiles.profiles.history import get_history_record, list_history
@@ -33,6 +35,7 @@ from store.object_shop import ObjectShop
 PAGE = Path(__file__).parents[2] / "docs" / "growing.md"
 COLUMNS = (Column("Email", "EmailAddress"), Column("Phone", "PhoneNumber"), Column("First", "FirstName"))
 ROWS = 20_000
+OBJECTS = 2_000
 VERBS = {
     "profile": {"select", "insert", "copy", "update", "delete"},
     # Removing keys counts them: "with removed as (delete ...".
@@ -231,7 +234,8 @@ def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
 
         job = shop.load(COLUMNS, "Email", f"Email,Phone,First\n{rows.replace('Ann', 'Bob')}".encode())
         changed = search(shop, "_email", "c150@example.com")
-        by_hand.update_profile(shop.store, shop.name, changed.profile_id, ProfileChange(values={"City": "Rome"}), NOW)
+        change = ProfileChange(values={"Address.City": "Rome"})
+        by_hand.update_profile(shop.store, shop.name, changed.profile_id, change, NOW)
 
         assert job.updated_count == ROWS
         place.close()
@@ -245,3 +249,41 @@ def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
     assert by_expiry == 0
     # Reading whole tables is for what is empty.
     assert (walked["profile"], walked["profile_key"]) == (0, 0)
+
+
+@pytest.mark.parametrize("counted", ["never", "before the domain was made"])
+def test_a_group_of_objects_in_tables_that_nobody_has_counted_looks_at_single_rows(
+    postgresql_server: PostgresqlServer, tmp_path: Path, counted: str
+) -> None:
+    url = postgresql_server.create_database()
+    place = Place(tmp_path / "data", PostgresqlUrl(url))
+    names = ("profile", "profile_key", "held_key", "profile_object", "object_unique")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"alter table {name} set (autovacuum_enabled = false)")
+        put_customers(place, 50)
+        if counted != "never":
+            connection.execute("vacuum analyze")
+        put_customers(place, OBJECTS)
+        place.close()
+        walked: dict[str, int] = dict(
+            connection.execute("select relname, seq_tup_read from pg_stat_user_tables").fetchall()
+        )
+        read: dict[str, int] = dict(
+            connection.execute("select indexrelname, idx_tup_read from pg_stat_user_indexes").fetchall()
+        )
+    postgresql_server.drop_database(url)
+    # Reading whole tables is for what is empty, or nearly.
+    assert {name: walked[name] for name in names if walked[name] > OBJECTS} == {}
+    assert {name: count for name, count in read.items() if count > 20 * OBJECTS} == {}
+
+
+def put_customers(place: Place, count: int) -> None:
+    """Put objects into a new domain, and replace all of them, in groups."""
+    shop = place.open_shop()
+    customers = ObjectShop(shop.store, shop.domain)
+    customers.define("Crm")
+    for first in ("Ada", "Eve"):
+        contents = [json.dumps({"id": number, "mail": f"m{number}@x.org", "first": first}) for number in range(count)]
+        for start in range(0, count, 50):
+            customers.at.write(shop.store, shop.domain, put_objects, "Crm", contents[start : start + 50])

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.facts.typed_keys import MAX_KEY_LENGTH
 
 if TYPE_CHECKING:
     from openprofiles.cli.place import Place
@@ -23,7 +24,11 @@ def find_profile_id(place: Place, domain: str, given: str) -> str:
 
     found: dict[str, None] = {}
     for key in likely_keys(given):
-        page = place.call("SearchProfiles", DomainName=domain, KeyName=key.name, Values=list(key.values))
+        # No key is longer.
+        values = [value for value in key.values if len(value) <= MAX_KEY_LENGTH]
+        if not values:
+            continue
+        page = place.call("SearchProfiles", DomainName=domain, KeyName=key.name, Values=values)
         found |= dict.fromkeys(one["ProfileId"] for one in page["Items"])
     if not found:
         raise CommandFault(f"No profile of the domain {domain} has the id, address, number or name {given}.")

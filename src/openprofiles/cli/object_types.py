@@ -105,8 +105,12 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
     """
     from openprofiles.cli.api_requests import checked_request
 
-    members = {"Description": name, **_read_definition(file)}
-    request = {"DomainName": domain, "ObjectTypeName": name, **members}
+    members = _read_definition(file)
+    if members.get("Description") is None:
+        members["Description"] = name
+    names = {"DomainName": domain, "ObjectTypeName": name}
+    checked_request("GetProfileObjectType", names)
+    request = {**names, **members}
     checked_request("PutProfileObjectType", request, source=source_name(file))
     with closing(open_place(settings, endpoint_url)) as place:
         made = place.call("PutProfileObjectType", **request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,7 +17,7 @@ from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
 from openprofiles.cli.words import count_of, source_name
 from openprofiles.clock import from_epoch_seconds
-from openprofiles.errors import DomainError
+from openprofiles.errors import DomainError, InvalidRequest, NotFound
 from openprofiles.objects.object_text import MAX_OBJECT_BYTES, parse_object
 from openprofiles.settings import Settings
 
@@ -28,6 +29,8 @@ _type_name = click.argument("type_name", metavar="TYPE")
 _object_file = click.argument("file", metavar="FILE", type=click.File("rb"))
 _letter_id = click.argument("letter_id", metavar="ID")
 _OBJECTS_PER_CALL = 10
+# Errors of a server that concern one dead letter only.
+_OF_ONE_LETTER = ("ResourceNotFoundException", "BadRequestException")
 _FAILURES_NAMED = 10
 _ORIGINS = {
     "MANUAL": "edited by hand",
@@ -61,69 +64,90 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
     Example:
       openprofiles objects put Orders orders.jsonl --domain demo
     """
-    name = source_name(file.name if file.name != "<stdin>" else "-")
+    put = _Put()
     with closing(open_place(settings, endpoint_url)) as place:
-        attempts_before = _count_attempts(place, domain, type_name)
-        stored, failures = _put_lines(place, domain, type_name, file)
-        attempts = _count_attempts(place, domain, type_name) if stored else attempts_before
-    dead = None
-    if attempts is not None and attempts_before is not None:
-        dead = sum(attempts_before.get(letter_id) != count for letter_id, count in attempts.items())
-    ingested = max(0, stored - (dead or 0))
+        try:
+            _put_lines(place, domain, type_name, file, put)
+        except (CommandFault, DomainError):
+            _report_failures(put)
+            raise
+        dead, fault = _count_dead_letters(place, domain, put)
+    ingested = len(put.unique_keys) - (dead or 0)
     if output == "json":
-        failed = [{"line": int(one["Id"]), "message": one["Message"]} for one in failures]
+        failed = [{"line": int(one["Id"]), "message": one["Message"]} for one in put.failures]
         print_json({"ingested": ingested, "dead_letters": dead, "failed": failed})
     else:
-        for one in failures[:_FAILURES_NAMED]:
-            click.echo(f"line {one['Id']}: {one['Message']}", err=True)
-        if len(failures) > _FAILURES_NAMED:
-            click.echo(f"... and {len(failures) - _FAILURES_NAMED:,} more", err=True)
-        if failures and not stored:
-            click.echo("The file must have one JSON object per line. `jq -c . FILE` writes it so.", err=True)
-        if not failures and not stored:
-            click.echo(f"There are no objects in {name}.", err=True)
-        counts = [f"Ingested {count_of(ingested, 'object')} of the type {type_name}"]
-        if dead is None:
-            counts.append("those without a profile among them (counting them needs openprofiles:GetDeadLetter)")
-        elif dead:
-            counts.append(f"{dead:,} found no profile (openprofiles dead-letters list)")
-        click.echo("; ".join([*counts, f"{len(failures):,} rejected"]) + ".")
-    if failures or dead:
+        _report_failures(put)
+        if not put.failures and not put.unique_keys:
+            click.echo(
+                f"There are no objects in {source_name('-' if file.name == '<stdin>' else file.name)}.", err=True
+            )
+        counts = [f"Ingested {count_of(ingested, 'object')} of the type {type_name}", f"{len(put.failures):,} rejected"]
+        counts[1:1] = [f"{dead:,} found no profile (openprofiles dead-letters list)"] if dead else []
+        click.echo("; ".join(counts) + ".")
+    if fault is not None:
+        click.echo(f"How many of them found no profile is not known. {fault}", err=True)
+    if put.failures or dead:
         raise click.exceptions.Exit(1)
 
 
-def _put_lines(place: Place, domain: str, type_name: str, file: BinaryIO) -> tuple[int, list[Mapping[str, Any]]]:
-    """Ingest the objects of a file; return how many were stored, and the Failed items of the others."""
-    stored, failures = 0, list[Mapping[str, Any]]()
+@dataclass(slots=True)
+class _Put:
+    """What became of the objects of a file.
+
+    Attributes:
+        unique_keys: of those that were stored, dead letters among them.
+        failures: the Failed items of the others.
+    """
+
+    unique_keys: list[str] = field(default_factory=list)
+    failures: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def _put_lines(place: Place, domain: str, type_name: str, file: BinaryIO, put: _Put) -> None:
+    """Ingest the objects of a file."""
     lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
     while group := list(islice(lines, _OBJECTS_PER_CALL)):
         readable, unreadable = _decoded(group)
-        failures += unreadable
+        put.failures += unreadable
         items = [{"Id": str(number), "Object": text} for number, text in readable]
         if not items:
             continue
         try:
             answer = place.call("BatchPutProfileObject", DomainName=domain, ObjectTypeName=type_name, Items=items)
         except (CommandFault, DomainError) as fault:
-            if not stored:
+            if not put.unique_keys:
                 raise
             raise CommandFault(
-                f"{fault} Before line {group[0][0]:,}, {count_of(stored, 'object')} had been stored; putting the file "
-                "again replaces them."
+                f"{fault} Before line {group[0][0]:,}, {count_of(len(put.unique_keys), 'object')} had been stored; "
+                "putting the file again replaces them."
             ) from fault
-        stored += len(answer["Successful"])
-        failures += answer["Failed"]
-    return stored, failures
+        put.unique_keys += (one["ProfileObjectUniqueKey"] for one in answer["Successful"])
+        put.failures += answer["Failed"]
 
 
-def _count_attempts(place: Place, domain: str, type_name: str) -> dict[str, int] | None:
-    """Read how often each dead letter of a type was tried, by its id; None if the credential may not read them."""
+def _count_dead_letters(place: Place, domain: str, put: _Put) -> tuple[int | None, str | None]:
+    """Count the objects of a file that are dead letters now; None if they cannot be listed, with the reason."""
+    if not put.unique_keys:
+        return 0, None
     try:
-        letters = list(place.objects.list_dead_letters(domain))
-    except CommandFault:
-        # If it is something else than the permission, the put has the same fault, and reports it.
-        return None
-    return {one["DeadLetterId"]: one["Attempts"] for one in letters if one["ObjectTypeName"] == type_name}
+        letters = {one["ProfileObjectUniqueKey"] for one in place.objects.list_dead_letters(domain)}
+    except (CommandFault, DomainError) as fault:
+        return None, str(fault)
+    return sum(one in letters for one in put.unique_keys), None
+
+
+def _report_failures(put: _Put) -> None:
+    for one in put.failures[:_FAILURES_NAMED]:
+        click.echo(f"line {one['Id']}: {one['Message']}", err=True)
+    if len(put.failures) > _FAILURES_NAMED:
+        click.echo(f"... and {len(put.failures) - _FAILURES_NAMED:,} more", err=True)
+    if not put.unique_keys and any("JSON" in one["Message"] for one in put.failures):
+        click.echo(
+            "The file must have one JSON object per line. `jq -c . FILE` writes objects so, and `jq -c '.[]' FILE` "
+            "the objects of a list.",
+            err=True,
+        )
 
 
 @objects.command("list")
@@ -366,10 +390,15 @@ def retry_dead_letters(
 
 
 def _retry(place: Place, domain: str, letter_id: str) -> Mapping[str, Any]:
-    """Retry a dead letter; one that cannot be retried is rejected with the reason, and does not stop the others."""
+    """Retry a dead letter; one that is gone or cannot be read is rejected, and does not stop the others."""
     try:
         return place.objects.retry_dead_letter(domain, letter_id)
-    except (CommandFault, DomainError) as fault:
+    except (NotFound, InvalidRequest) as fault:
+        return {"Ingested": False, "Message": str(fault)}
+    except CommandFault as fault:
+        refused = fault.__cause__
+        if getattr(refused, "response", {}).get("Error", {}).get("Code") not in _OF_ONE_LETTER:
+            raise
         return {"Ingested": False, "Message": str(fault)}
 
 
@@ -404,16 +433,21 @@ def _list_objects(place: Place, domain: str, profile_id: str, type_name: str) ->
 
 
 def _decoded(lines: Sequence[tuple[int, bytes]]) -> tuple[list[tuple[int, str]], list[dict[str, str]]]:
-    """Decode lines; return them with their numbers, and those that are too large or not UTF-8 as failures."""
+    """Decode lines; return them with their numbers, and those that no call takes as failures."""
     readable, failures = [], []
     for number, line in lines:
         if len(line) > MAX_OBJECT_BYTES and len(line.strip()) > MAX_OBJECT_BYTES:
             failures.append({"Id": str(number), "Message": f"The object is larger than {MAX_OBJECT_BYTES:,} bytes."})
             continue
         try:
-            readable.append((number, _decode(line)))
+            text = _decode(line)
         except UnicodeDecodeError:
             failures.append({"Id": str(number), "Message": "The line is not UTF-8."})
+            continue
+        if "\0" in text:
+            failures.append({"Id": str(number), "Message": "The line contains the character U+0000."})
+        elif text:
+            readable.append((number, text))
     return readable, failures
 
 
@@ -434,14 +468,14 @@ def _explanation_lines(found: Mapping[str, Any]) -> Iterator[str]:
     counts = {"NONE": "no profile", "ONE": "one profile", "SEVERAL": "several profiles"}
     for key in found["Keys"]:
         yield f"  key {key['KeyName']}: {counts[key['Profiles']]}{', which decides' if key['Decided'] else ''}"
-    for field in found["Fields"]:
-        target = field["Target"].removeprefix("_profile.")
-        if field["Effect"] == "KEEP":
-            yield f"  {target}: stays as it is. {field['Reason']}"
-        elif field["Effect"] == "SAME":
+    for one in found["Fields"]:
+        target = one["Target"].removeprefix("_profile.")
+        if one["Effect"] == "KEEP":
+            yield f"  {target}: stays as it is. {one['Reason']}"
+        elif one["Effect"] == "SAME":
             yield f"  {target}: has this value already"
         else:
-            yield f"  {target}: {field.get('Before', '(none)')} -> {field['Given']}"
+            yield f"  {target}: {one.get('Before', '(none)')} -> {one['Given']}"
     for name in found["StandardObjects"]:
         yield f"  writes to {name}"
     if found["MissingFields"]:

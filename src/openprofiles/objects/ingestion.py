@@ -132,6 +132,8 @@ class Ingestion:
             if self.reads.may_have_dead_letter(prepared.unique_key):
                 delete_dead_letter_of(self.writes, domain_id, prepared.unique_key)
         else:
+            # Among them may be the removal of this object's former letter.
+            self.writes.run()
             self.reads.forget_letter(prepared.unique_key)
             write_dead_letter(
                 connection,

@@ -16,6 +16,7 @@ from openprofiles.profiles.session import Writing
 from openprofiles.store import objects as rows
 from openprofiles.store import profile_keys as key_rows
 from openprofiles.store.dead_letters import find_dead_letters_of
+from openprofiles.store.index_order import read_single_rows
 from openprofiles.store.objects import ProfileObject
 from openprofiles.store.profiles import lock_profile, read_profiles
 
@@ -35,6 +36,7 @@ class ReadAhead:
         """Read what these objects look for; their types have definitions."""
         self.clear()
         connection, domain_id = self.session.connection, self.session.domain.domain_id
+        read_single_rows(connection)
         unique_keys: dict[int, list[bytes]] = {}
         for one in group:
             if one.type.definition is not None:

@@ -95,7 +95,7 @@ def delete_dead_letter(connection: Connection, dead_letter_id: int) -> None:
 
 
 def delete_dead_letters_of_type(connection: Connection, domain_id: int, object_type: str) -> None:
-    """Remove the dead letters of an object type. They are few: the others were kept with their profiles."""
+    """Remove the dead letters of an object type; reads all of the domain."""
     is_letter = (table.c.domain_id == domain_id) & (table.c.object_type == object_type)
     connection.execute(delete(table).where(is_letter))
 

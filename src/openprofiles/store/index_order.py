@@ -1,4 +1,4 @@
-"""Make PostgreSQL use an index to read the first rows of many, for one transaction."""
+"""Make PostgreSQL use an index, for one transaction, where it would choose to read a whole table."""
 
 from __future__ import annotations
 
@@ -15,3 +15,13 @@ def read_in_index_order(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("set local enable_bitmapscan = off"))
         connection.execute(text("set local enable_sort = off"))
+
+
+def read_single_rows(connection: Connection) -> None:
+    """Make the rest of this transaction look up rows by their keys.
+
+    PostgreSQL plans a statement once for many transactions. If it does while a table is nearly empty, it would read the
+    whole table each time until the table is counted. SQLite looks up keys anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("set local enable_seqscan = off"))

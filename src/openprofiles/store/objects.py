@@ -8,15 +8,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, insert, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.store.prepared import PreparedQuery, PreparedStatement, Writes
-from openprofiles.store.tables import domain, object_list, object_unique
+from openprofiles.store.tables import FOR_OBJECT_EXPIRY_INDEX, domain, object_list, object_unique
 from openprofiles.store.tables import profile_object as table
 
 _OBJECTS_PER_READ = 500
+_NUMBERS_SQLITE = select(object_unique.c.object_no).where(
+    object_unique.c.domain_id == bindparam("domain_id"),
+    object_unique.c.object_type_id == bindparam("object_type_id"),
+    object_unique.c.hash.in_(bindparam("hashes", expanding=True)),
+)
+# Each is looked up by itself: without statistics PostgreSQL may prefer to read all objects of the type.
+_NUMBERS_POSTGRESQL = text(
+    "select found.object_no from unnest(cast(:hashes as bigint[])) as wanted(hash) cross join lateral ("
+    "select u.object_no from object_unique u where u.domain_id = :domain_id and u.object_type_id = :object_type_id "
+    "and u.hash = wanted.hash offset 0) found"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +148,10 @@ def find_by_unique_keys(
     connection: Connection, domain_id: int, object_type_id: int, unique_keys: Collection[bytes]
 ) -> dict[bytes, ProfileObject | None]:
     """Find the objects of a type by their unique keys, expired or not; each unique key has an entry."""
-    numbers = select(object_unique.c.object_no).where(
-        object_unique.c.domain_id == domain_id,
-        object_unique.c.object_type_id == object_type_id,
-        object_unique.c.hash.in_([key_hash(one) for one in unique_keys]),
-    )
+    hashes = [key_hash(one) for one in unique_keys]
+    of_type = {"domain_id": domain_id, "object_type_id": object_type_id, "hashes": hashes}
+    query = _NUMBERS_SQLITE if connection.dialect.name == "sqlite" else _NUMBERS_POSTGRESQL
+    numbers = connection.execute(query, of_type).scalars().all()
     is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(numbers))
     rows = connection.execute(select(table).where(is_object)).mappings()
     found: dict[bytes, ProfileObject | None] = dict.fromkeys(unique_keys)
@@ -247,7 +269,7 @@ def list_expired_objects(connection: Connection, domain_id: int, now: datetime, 
     """List up to ``limit`` expired objects of a domain, longest ago first."""
     rows = connection.execute(
         select(table)
-        .where(table.c.domain_id == domain_id, table.c.expires_at <= now)
+        .where(table.c.domain_id == domain_id, table.c.expires_at <= now, FOR_OBJECT_EXPIRY_INDEX)
         .order_by(table.c.domain_id, table.c.expires_at)
         .limit(limit)
     ).mappings()

@@ -40,6 +40,22 @@ _RELEASE = text("delete from held_key where pid = :pid and name = :name and valu
 _RELEASE_OF_HOLDER = PreparedStatement(
     text("delete from held_key where pid = :pid and name = :name and value = :value and holder = :holder")
 )
+_WITH_VALUES_SQLITE = (
+    select(profile_key.c.value, profile_key.c.pid)
+    .where(
+        profile_key.c.domain_id == bindparam("domain_id"),
+        profile_key.c.name == bindparam("name"),
+        profile_key.c.value.in_(bindparam("values", expanding=True)),
+    )
+    .order_by(profile_key.c.value, profile_key.c.pid)
+    .limit(bindparam("most"))
+)
+_WITH_KEYS_POSTGRESQL = text(
+    "select wanted.name, wanted.value, found.pid "
+    "from unnest(cast(:names as text[]), cast(:values as text[])) as wanted(name, value) cross join lateral ("
+    "select k.pid from profile_key k where k.domain_id = :domain_id and k.name = wanted.name "
+    "and k.value = wanted.value order by k.pid limit :most offset 0) found"
+)
 # A key identifies one profile; of a key of many, one after the other is read.
 _PIDS_PER_KEY = 4
 # The holder of keys that AddProfileKey added.
@@ -146,24 +162,30 @@ def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: i
     )
 
 
-def pids_with_keys(connection: Connection, domain_id: int, keys: Iterable[Key]) -> dict[Key, list[int]]:
+def pids_with_keys(connection: Connection, domain_id: int, keys: Collection[Key]) -> dict[Key, list[int]]:
     """Find the profiles of several keys: all their row numbers, ascending.
 
-    Keys without profiles have an entry. If there are many profiles, some keys have none.
+    Keys without profiles have an entry; keys of many profiles have none.
     """
+    if connection.dialect.name == "sqlite":
+        return _pids_with_keys_sqlite(connection, domain_id, keys)
+    found: dict[Key, list[int]] = {key: [] for key in keys}
+    columns = {"names": [key.name for key in keys], "values": [key.value for key in keys]}
+    rows = connection.execute(_WITH_KEYS_POSTGRESQL, {"domain_id": domain_id, "most": _PIDS_PER_KEY, **columns})
+    for name, value, pid in rows:
+        found[Key(name, value)].append(pid)
+    return {key: sorted(pids) for key, pids in found.items() if len(pids) < _PIDS_PER_KEY}
+
+
+def _pids_with_keys_sqlite(connection: Connection, domain_id: int, keys: Collection[Key]) -> dict[Key, list[int]]:
     values_of: dict[str, list[str]] = {}
     for key in keys:
         values_of.setdefault(key.name, []).append(key.value)
     found: dict[Key, list[int]] = {}
     for name, values in values_of.items():
         limit = _PIDS_PER_KEY * len(values)
-        is_wanted = profile_key.c.name == name, profile_key.c.value.in_(values)
-        rows = connection.execute(
-            select(profile_key.c.value, profile_key.c.pid)
-            .where(profile_key.c.domain_id == domain_id, *is_wanted)
-            .order_by(profile_key.c.value, profile_key.c.pid)
-            .limit(limit)
-        ).all()
+        of_name = {"domain_id": domain_id, "name": name, "values": values, "most": limit}
+        rows = connection.execute(_WITH_VALUES_SQLITE, of_name).all()
         if len(rows) < limit:
             found |= {Key(name, value): [] for value in values}
             for value, pid in rows:

@@ -586,7 +586,14 @@ profile_object = Table(
     Column("expires_at", Moment, nullable=False),
     info=owned_by(Owner.DOMAIN, "one for each object", is_distributed=True, rows_at_once=200),
 )
-Index("profile_object_expiry", profile_object.c.domain_id, profile_object.c.expires_at)
+# As FOR_EXPIRY_INDEX.
+FOR_OBJECT_EXPIRY_INDEX = profile_object.c.expires_at < literal_column(str(LAST_MOMENT_MS))
+Index(
+    "profile_object_expiry",
+    profile_object.c.domain_id,
+    profile_object.c.expires_at,
+    info={_ONLY_ON_POSTGRESQL: FOR_OBJECT_EXPIRY_INDEX},
+)
 
 # The two indexes of objects are tables, so that a load can fill them in their order: by profile, and by unique key.
 object_list = Table(

@@ -38,7 +38,13 @@ def upgrade() -> None:
         sa.Column("expires_at", number, nullable=False),
         sa.PrimaryKeyConstraint("object_no"),
     )
-    op.create_index("profile_object_expiry", "profile_object", ["domain_id", "expires_at"])
+    op.create_index(
+        "profile_object_expiry",
+        "profile_object",
+        ["domain_id", "expires_at"],
+        # As that of profiles: migration 0023.
+        postgresql_where=sa.text("expires_at < 9223372036854775807"),
+    )
     op.create_table(
         "object_list",
         sa.Column("pid", number, nullable=False),
