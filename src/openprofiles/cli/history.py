@@ -13,6 +13,7 @@ import click
 from openprofiles.cli.find_profile import find_profile_id
 from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
+from openprofiles.objects.standard_objects import PROFILE
 from openprofiles.settings import Settings
 from openprofiles.store.change_actions import KEY_ACTIONS, action_words
 
@@ -106,7 +107,7 @@ def _read_content(place: Place, of_profile: Mapping[str, str], record: Mapping[s
 
 def _object_type_of(record: Mapping[str, Any]) -> str | None:
     """Return the type of the object that made a change; None if none did."""
-    return None if record["ObjectTypeName"] == "_profile" else str(record["ObjectTypeName"])
+    return None if record["ObjectTypeName"] == PROFILE else str(record["ObjectTypeName"])
 
 
 def _performer(arn: str) -> str:

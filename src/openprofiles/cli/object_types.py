@@ -128,10 +128,10 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_of_a_domain
 def delete(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str, *, yes: bool) -> None:
-    """Delete an object type with its objects.
+    """Delete an object type with its objects and dead letters.
 
     The fields of profiles that its objects have given get the value of the best object of another type, or lose theirs.
-    A worker does that within minutes.
+    A worker does that within minutes. The dead letters go at once.
 
     \b
     Example:

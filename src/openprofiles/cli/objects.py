@@ -396,8 +396,9 @@ def _retry(place: Place, domain: str, letter_id: str) -> Mapping[str, Any]:
     except (NotFound, InvalidRequest) as fault:
         return {"Ingested": False, "Message": str(fault)}
     except CommandFault as fault:
-        refused = fault.__cause__
-        if getattr(refused, "response", {}).get("Error", {}).get("Code") not in _OF_ONE_LETTER:
+        from openprofiles.cli.server_faults import refusal_code
+
+        if refusal_code(fault) not in _OF_ONE_LETTER:
             raise
         return {"Ingested": False, "Message": str(fault)}
 

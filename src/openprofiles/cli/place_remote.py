@@ -21,7 +21,7 @@ from openprofiles.cli.api_requests import checked_request
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.place import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain
-from openprofiles.cli.server_faults import known_domain, list_domain_names, server_errors_in_words
+from openprofiles.cli.server_faults import known_domain, list_domain_names, refusal_code, server_errors_in_words
 from openprofiles.client import Client
 from openprofiles.server.preview_document import read_sample_document
 from openprofiles.uploads.mappings.known_attributes import attributes_among
@@ -121,7 +121,7 @@ class RemotePlace(Client):
         try:
             return create(options=options)
         except CommandFault as fault:
-            if options is None or needs_options or _code_of(fault) not in (_BAD_REQUEST, "AccessDeniedException"):
+            if options is None or needs_options or refusal_code(fault) not in (_BAD_REQUEST, "AccessDeniedException"):
                 raise
             # A strict server, or a credential for AWS's operations alone. What else is wrong is reported again.
             job_id = create()
@@ -176,7 +176,7 @@ class RemotePlace(Client):
             self._aws.stop_upload_job(DomainName=domain_name, JobId=job_id)
 
     def is_refusal(self, fault: Exception) -> bool:
-        return _code_of(fault) == _BAD_REQUEST
+        return refusal_code(fault) == _BAD_REQUEST
 
     def discard_upload_job(self, domain_name: str, job_id: str) -> None:
         self.stop_upload_job(domain_name, job_id)
@@ -206,12 +206,6 @@ class RemotePlace(Client):
     def _asking(self) -> Iterator[None]:
         with server_errors_in_words(self._address), known_domain(self._aws):
             yield
-
-
-def _code_of(fault: Exception) -> str | None:
-    """Return the code with which the server refused a call; None if it did not."""
-    refused = fault.__cause__
-    return str(refused.response["Error"]["Code"]) if isinstance(refused, ClientError) else None
 
 
 class _CountedFile:

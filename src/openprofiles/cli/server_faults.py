@@ -73,6 +73,12 @@ def known_domain(client: Any) -> Iterator[None]:
         raise CommandFault(describe_missing_domain(missing[1], list_domain_names(client))) from error
 
 
+def refusal_code(fault: Exception) -> str | None:
+    """Return the code with which the server refused a call; None if it did not."""
+    refused = fault.__cause__
+    return str(refused.response["Error"]["Code"]) if isinstance(refused, ClientError) else None
+
+
 def list_domain_names(client: Any) -> list[str]:
     """List the first domains of a server; none if the credential has no permission for that."""
     with suppress(ClientError, BotoCoreError):

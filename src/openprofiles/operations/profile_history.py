@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from openprofiles.objects.standard_objects import PROFILE
 from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import profile_answer
 from openprofiles.operations.registry import operation
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         ListProfileHistoryRecordsResponse,
     )
 
-_PROFILE = "_profile"
 # Our choice; AWS does not say.
 _DEFAULT_PAGE_SIZE = 100
 
@@ -91,7 +91,7 @@ def _members(call: Call, domain_name: str, record: HistoryRecord) -> Any:
 
 
 def _type_of(change: ProfileChange) -> str:
-    return change.object_type or _PROFILE
+    return change.object_type or PROFILE
 
 
 def _performer(call: Call, domain_name: str, change: ProfileChange) -> str:

@@ -44,6 +44,8 @@ _WORDS = {
     ChangeAction.EXPIRED: "expired",
 }
 _WORDS_OF_OBJECTS = {
+    # Its object has gone with its type, and its fields have changed.
+    ChangeAction.UPDATED: "object type {object_type} deleted",
     ChangeAction.INGESTED: "{object_type} object ingested",
     ChangeAction.DELETED: "{object_type} object deleted",
     ChangeAction.EXPIRED: "{object_type} object expired",
