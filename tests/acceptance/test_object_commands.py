@@ -219,6 +219,29 @@ def test_a_name_that_the_api_does_not_accept_is_refused_with_the_same_words(run:
     assert "No profile of the domain" in run("lineage", "x" * 300).stderr
 
 
+def test_objects_are_put_with_a_key_that_may_not_see_dead_letters(server: RunningServer, tmp_path: Path) -> None:
+    client = server.client()
+    client.create_domain(DomainName="narrow", DefaultExpirationDays=30)
+    client.put_profile_object_type(DomainName="narrow", ObjectTypeName="Customers", **CUSTOMERS)
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "narrow", "--output", "json",
+        "--action", "profile:BatchPutProfileObject",
+    )  # fmt: skip
+    credential = json.loads(made.stdout)
+    (tmp_path / "objects.jsonl").write_text('{"id": 1}\n')
+
+    put = run_command(
+        "objects", "put", "Customers", tmp_path / "objects.jsonl", "--domain", "narrow",
+        OPENPROFILES_ENDPOINT_URL=server.url,
+        AWS_ACCESS_KEY_ID=credential["access_key_id"],
+        AWS_SECRET_ACCESS_KEY=credential["secret_access_key"],
+        AWS_DEFAULT_REGION="us-east-1",
+    )  # fmt: skip
+
+    assert (put.returncode, put.stdout) == (0, "Ingested 1 object of the type Customers; 0 rejected.\n")
+    assert put.stderr.startswith("How many of them found no profile is not known. The server refused ")
+
+
 def test_templates_are_shown_and_a_definition_is_detected(run: Run, tmp_path: Path) -> None:
     samples, wrong = tmp_path / "samples.jsonl", tmp_path / "wrong.json"
     samples.write_text('{"order_id": "A", "email": "a@x.org"}\n{"order_id": "B", "email": "b@x.org"}\n')
