@@ -18,13 +18,21 @@ from wire.served import ACCESS_KEY_ID, MODEL, SECRET, allow_everything, serve, v
 AWS = Path(sys.executable).with_name("aws")
 
 
-def run_aws(address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_aws(
+    address: str, *arguments: str, keys: tuple[str, str] = (ACCESS_KEY_ID, SECRET)
+) -> subprocess.CompletedProcess[str]:
+    """Run ``aws customer-profiles`` to its end, without settings of this machine.
+
+    Args:
+        keys: the access key id and the secret.
+    """
+    access_key_id, secret = keys
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {
         **kept,
         "AWS_ENDPOINT_URL_CUSTOMER_PROFILES": address,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_MAX_ATTEMPTS": "1",
         "AWS_EC2_METADATA_DISABLED": "true",
