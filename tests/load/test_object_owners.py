@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 import by_hand
 from load.loading import NOW, Shop
 from load.oracle import Column
-from openprofiles.facts.records import Profile
 from openprofiles.objects.lineage import read_lineage
+from openprofiles.objects.objects import delete_profile_object
 from openprofiles.objects.removal import remove_objects_of_deleted_types_step
 from openprofiles.objects.type_definitions import delete_object_type
+from openprofiles.operations.call import Call
+from openprofiles.operations.registry import handlers
+from openprofiles.profiles import profiles
 from openprofiles.uploads.job_options import OVERWRITE, JobOptions
 from store.object_shop import CRM, ObjectShop
 
 COLUMNS = [Column("email", "EmailAddress"), Column("first", "FirstName"), Column("city", "Address.City")]
 FILE = b"email,first,city\na@x.org,File,Filetown\nb@x.org,File,Filetown\n"
+
+
+class Tester:
+    """A caller who may see all domains."""
+
+    def arn(self, _account_id: str, /) -> str:
+        return by_hand.ACTOR
+
+    def may_see_domain(self, _domain_name: str, /) -> bool:
+        return True
+
 
 pytestmark = pytest.mark.daily_on("sqlite", "postgresql")
 
@@ -41,8 +58,9 @@ def values(made: ObjectShop, mail: str) -> tuple[str, str]:
     return profile.values["FirstName"], profile.values["Address.City"]
 
 
-def provenance(profile: Profile) -> tuple[frozenset[str], object]:
-    return profile.origins, profile.sources
+def provenance(made: ObjectShop, mail: str) -> tuple[frozenset[str], object, object]:
+    profile = made.only("_email", mail)
+    return profile.origins, profile.sources, made.at.read(made.store, made.domain, read_lineage, profile.profile_id)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +70,7 @@ def test_a_file_replaces_what_objects_without_a_priority_have_given(
     shop: Shop, *, overwrites: bool, second: tuple[str, str]
 ) -> None:
     made = fill(shop)
-    before = [provenance(made.only("_email", mail)) for mail in ("a@x.org", "b@x.org")]
+    before = [provenance(made, mail) for mail in ("a@x.org", "b@x.org")]
     options = JobOptions(hand_set_fields=OVERWRITE) if overwrites else JobOptions()
 
     job = shop.run(shop.create_job(COLUMNS, "email", FILE, options=options))
@@ -63,7 +81,7 @@ def test_a_file_replaces_what_objects_without_a_priority_have_given(
 
     shop.undo(job)
     assert (values(made, "a@x.org"), values(made, "b@x.org")) == (("Object", "Objectville"), ("Object", "Hand"))
-    assert [provenance(made.only("_email", mail)) for mail in ("a@x.org", "b@x.org")] == before
+    assert [provenance(made, mail) for mail in ("a@x.org", "b@x.org")] == before
 
 
 def test_a_file_that_changes_only_protected_fields_changes_nothing(shop: Shop) -> None:
@@ -104,3 +122,70 @@ def test_a_file_takes_no_key_that_an_object_holds(shop: Shop) -> None:
     assert made.only("_email", "b@x.org").pid == made.only("_email", "a@x.org").pid
     made.put("Crm", {"id": "7", "mail": "c@x.org"})
     assert [len(made.find("_email", f"{letter}@x.org")) for letter in "abc"] == [0, 0, 1]
+
+
+def test_the_history_of_a_profile_has_its_calls_its_objects_and_its_files(shop: Shop) -> None:
+    made = ObjectShop(shop.store, shop.domain)
+    made.define("Crm")
+    profile = made.create(EmailAddress="a@x.org")
+    profile_id = profile.profile_id
+    made.update(profile, FirstName="Hand")
+    made.at.write(made.store, made.domain, profiles.add_profile_key, profile_id, "crmId", ["7"])
+    for tier in ("silver", "gold"):
+        unique_key = made.put("Crm", {"id": "7", "tier": tier})
+    job = shop.load([COLUMNS[0], COLUMNS[2]], "email", b"email,city\na@x.org,Filetown\n")
+    made.at.write(made.store, made.domain, delete_profile_object, profile_id, "Crm", unique_key)
+
+    call = Call(
+        store=shop.store,
+        master_key=shop.place.master_key,
+        principal=Tester(),
+        request_id="r-1",
+        region="us-east-1",
+        account_id="000000000000",
+        now=NOW,
+        phone_region="US",
+        base_url="http://localhost",
+        upload_url_lifetime_seconds=900,
+        strict=False,
+        keeps_replaced=True,
+    )
+
+    def records(**filters: str) -> list[Any]:
+        request = {"DomainName": shop.name, "ProfileId": profile_id, **filters}
+        found: list[Any] = handlers()["ListProfileHistoryRecords"](call, request)["ProfileHistoryRecords"]
+        return found
+
+    def content(record_id: str) -> Any:
+        request = {"DomainName": shop.name, "ProfileId": profile_id, "Id": record_id}
+        return json.loads(handlers()["GetProfileHistoryRecord"](call, request)["Content"])
+
+    deleted, loaded, gold, silver, key_added, updated, created = found = records()
+    of_job = f"arn:aws:profile:us-east-1:000000000000:domains/{shop.name}/upload-jobs/{job.job_id}"
+    assert [(one["ObjectTypeName"], one["ActionType"], one["PerformedBy"]) for one in found] == [
+        ("Crm", "DELETED_BY_CUSTOMER", by_hand.ACTOR),
+        ("_profile", "INGESTED", of_job),
+        ("Crm", "INGESTED", by_hand.ACTOR),
+        ("Crm", "INGESTED", by_hand.ACTOR),
+        ("_profile", "ADDED_PROFILE_KEY", by_hand.ACTOR),
+        ("_profile", "UPDATED", by_hand.ACTOR),
+        ("_profile", "CREATED", by_hand.ACTOR),
+    ]
+    assert records(ObjectTypeName="Crm") == [deleted, gold, silver]
+    assert records(ActionType="INGESTED") == [loaded, gold, silver]
+    assert records(ActionType="INGESTED", ObjectTypeName="Crm") == [gold, silver]
+    assert records(PerformedBy=of_job) == [loaded]
+    assert records(PerformedBy=by_hand.ACTOR) == [deleted, gold, silver, key_added, updated, created]
+    contents = {one["Id"]: content(one["Id"]) for one in found}
+    assert contents[key_added["Id"]] == {"KeyName": "crmId", "Values": ["7"]}
+    assert [
+        (one.get("FirstName"), one.get("Address", {}).get("City"), one.get("Attributes", {}).get("Tier"))
+        for one in (contents[record["Id"]] for record in (deleted, loaded, gold, silver, updated, created))
+    ] == [
+        ("Hand", "Filetown", "gold"),
+        ("Hand", "Filetown", "gold"),
+        ("Hand", None, "gold"),
+        ("Hand", None, "silver"),
+        ("Hand", None, None),
+        (None, None, None),
+    ]

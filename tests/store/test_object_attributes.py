@@ -91,6 +91,7 @@ def test_statistics_need_a_data_store_and_are_over_numbers(shop: ObjectShop) -> 
     assert round(found.standard_deviation, 3) == 8.370
     assert of("id") is not None
     shop.define("Texts", ORDERS)
-    assert shop.at.read(shop.store, shop.domain, attribute_values.read_statistics, "Texts", "id") is None
+    for type_name, attribute in (("Texts", "id"), ("Crm", "first")):
+        assert shop.at.read(shop.store, shop.domain, attribute_values.read_statistics, type_name, attribute) is None
     with pytest.raises(InvalidRequest, match="has no attribute other"):
         of("other")

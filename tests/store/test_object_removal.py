@@ -91,6 +91,24 @@ def test_the_fields_of_a_deleted_type_get_the_value_of_the_best_object_that_is_l
     assert "FirstName" not in shop.only("crmId", "7").values
 
 
+def test_no_field_falls_back_to_a_type_that_is_deleted_as_well(shop: ObjectShop) -> None:
+    shop.define("Web", CRM)
+    shop.put("Web", {"id": "7", "first": "Web"})
+    shop.put("Crm", {"id": "7", "first": "Crm"})
+    profile_id = shop.update(shop.only("crmId", "7"), LastName="Byron").profile_id
+    delete_type(shop, "Crm")
+    delete_type(shop, "Web")
+
+    with shop.store.write() as connection:
+        # That of the type that was defined first.
+        scrub(connection, shop.now, 1)
+    halfway = shop.only("crmId", "7").values
+    run(shop, scrub)
+
+    assert halfway == shop.only("_profileId", profile_id).values == {"LastName": "Byron"}
+    assert (shop.find("crmId", "7"), shop.counts()) == ([], (1, 0))
+
+
 def test_fields_fall_back_to_the_mapping_by_which_an_object_was_ingested(shop: ObjectShop) -> None:
     shop.define("Web", CRM)
     shop.put("Crm", {"id": "7", "first": "Crm", "name": "Later"})

@@ -61,6 +61,24 @@ def test_a_customer_number_identifies_the_object_and_the_profile() -> None:
     assert "SourceLastUpdatedTimestampFormat" not in found
 
 
+def test_one_object_is_enough_and_a_user_id_finds_the_profile() -> None:
+    members = {"UserId": "00001", "startDate": "2020-01-19", "trialDays": "90", "status": "Expired"}
+
+    found = detect({"id": "trial-id-1", **members})
+    without_id = detect(members)
+
+    assert found["Keys"] == {
+        "_account": [{"StandardIdentifiers": ["PROFILE"], "FieldNames": ["UserId"]}],
+        "id": [{"StandardIdentifiers": ["UNIQUE"], "FieldNames": ["id"]}],
+    }
+    assert {name: one["Target"] for name, one in found["Fields"].items()} == {
+        name: f"_profile.Attributes.{name}" for name in ("id", *members)
+    }
+    assert without_id["Keys"] == {
+        "_account": [{"StandardIdentifiers": ["PROFILE", "UNIQUE"], "FieldNames": ["UserId"]}]
+    }
+
+
 @pytest.mark.parametrize(
     "objects",
     [

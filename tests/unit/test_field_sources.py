@@ -61,6 +61,7 @@ OBJECT = {
         ("{{#if _source.empty}}A{{else}}B{{/if}}", "B"),
         ("{{#if _source.absent}}A{{/if}}", None),
         ("{{#unless _source.absent}}Website{{/unless}}", "Website"),
+        ("{{#removeExtraSpace}} Website {{/removeExtraSpace}}", "Website"),
         ("{{#with _source.address}}{{city}}/{{_source.first}}{{/with}}", "London/Ada"),
         ("{{#with _source.absent}}{{city}}{{else}}nowhere{{/with}}", "nowhere"),
         (

@@ -10,6 +10,8 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.objects.object_types import compile_object_type
 from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.objects.templates import templates
+from openprofiles.wire.given_requests import read_request
+from openprofiles.wire.model import load_model
 
 
 def definition(fields: dict[str, Any] | None = None, keys: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -136,6 +138,23 @@ def test_a_definition_that_breaks_a_rule_is_refused_with_the_field_or_key(given:
 
     assert message in str(error.value)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "source", ["{{#if _source.secret}}x", "{{#secret}}{{/secret}}", "source.secret", "_source.secret..", "_source."]
+)
+def test_a_source_that_cannot_be_read_is_refused_with_its_field_and_not_quoted(source: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^Fields\.a: Source ") as error:
+        compile_object_type(definition({"a": field(source=source)}))
+
+    assert "secret" not in str(error.value)
+
+
+def test_a_contact_is_an_identifier_although_models_of_sdks_lack_it() -> None:
+    contact = definition(keys={"a": [key("UNIQUE", "PROFILE", "CONTACT")]}, Description="Contacts")
+    request = {"DomainName": "shop", "ObjectTypeName": "Contacts", **contact}
+
+    assert read_request(load_model().operations["PutProfileObjectType"], request) == request
 
 
 @pytest.mark.parametrize(

@@ -467,3 +467,40 @@ def test_a_search_gives_20_profiles_a_page_unless_asked_for_more_or_fewer(perfor
     assert [item["ProfileId"] for item in few["Items"]] == ids[:1]
     assert [item["ProfileId"] for item in everything["Items"]] == ids
     assert "NextToken" not in everything
+
+
+CRM: dict[str, Any] = {
+    "Description": "Customers",
+    "AllowProfileCreation": True,
+    "Fields": {"id": {"Source": "_source.id"}, "first": {"Source": "_source.first", "Target": "_profile.FirstName"}},
+    "Keys": {"crmId": [{"StandardIdentifiers": ["PROFILE", "UNIQUE"], "FieldNames": ["id"]}]},
+}
+
+
+def test_the_statistics_of_an_attribute_without_numbers_are_null(perform: Perform) -> None:
+    perform("CreateDomain", DomainName="shop", DefaultExpirationDays=30, DataStore={"Enabled": True})
+    of_type = {"DomainName": "shop", "ObjectTypeName": "Crm"}
+    perform("PutProfileObjectType", **of_type, **CRM)
+    perform("PutProfileObject", **of_type, Object='{"id": "1", "first": "Ada"}')
+
+    found = perform("GetObjectTypeAttributeStatistics", **of_type, AttributeName="first")["Statistics"]
+
+    percentiles = found.pop("Percentiles")
+    assert found == dict.fromkeys(("Minimum", "Maximum", "Average", "StandardDeviation"))
+    assert percentiles == dict.fromkeys(("P5", "P25", "P50", "P75", "P95"))
+
+
+def test_a_batch_has_one_to_ten_objects_with_ids_of_their_own(perform: Perform) -> None:
+    perform("CreateDomain", DomainName="shop", DefaultExpirationDays=30)
+    of_type = {"DomainName": "shop", "ObjectTypeName": "Crm"}
+    perform("PutProfileObjectType", **of_type, **CRM)
+    items = [{"Id": str(number), "Object": f'{{"id": {number}}}'} for number in range(11)]
+    shape = MODEL.operations["BatchPutProfileObject"].input
+
+    refused = [[str(one.path) for one in violations(shape, {**of_type, "Items": given})] for given in ([], items)]
+    with pytest.raises(InvalidRequest, match="more than one item has the Id 0"):
+        perform("BatchPutProfileObject", **of_type, Items=[items[0], items[1], items[0]])
+    answer = perform("BatchPutProfileObject", **of_type, Items=items[:10])
+
+    assert refused == [["Items"], ["Items"]]
+    assert ([one["Id"] for one in answer["Successful"]], answer["Failed"]) == ([str(one) for one in range(10)], [])
