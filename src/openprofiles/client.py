@@ -123,8 +123,9 @@ class Client:
         domain_name: str,
         *,
         display_name: str,
-        fields: Mapping[str, Mapping[str, str]],
-        unique_key: str,
+        fields: Mapping[str, Mapping[str, str]] | None = None,
+        unique_key: str | None = None,
+        object_type: str | None = None,
         data_expiry: int | None = None,
         options: Mapping[str, Any] | None = None,
         idempotency_token: str | None = None,
@@ -133,6 +134,7 @@ class Client:
 
         Args:
             display_name, fields, unique_key: as in CreateUploadJob.
+            object_type: the name of the type of the objects that the rows are; without fields and unique key.
             data_expiry: days; by default as CreateUploadJob.
             options: as in ``set_options``.
             idempotency_token: 1 to 64 letters, digits, ``_``, ``-`` and dots; by default a new one for each call. The
@@ -146,6 +148,7 @@ class Client:
             "DisplayName": display_name,
             "Fields": fields,
             "UniqueKey": unique_key,
+            "ObjectType": object_type,
             "DataExpiry": data_expiry,
             "Options": options,
         }

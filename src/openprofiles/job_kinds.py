@@ -49,15 +49,25 @@ class Lane(Enum):
     READ = "read"
 
 
+class Opens(Enum):
+    """How the loader of a job opens the store; a process does so in one way only (``store.sqlite_bulk``)."""
+
+    # Through ADBC, for steps that write Arrow tables.
+    IN_BULK = "in bulk"
+    # As a server does, for steps that write what calls of the API write.
+    AS_SERVER = "as a server"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
     """A kind of job.
 
     Attributes:
         name: in the store.
-        runner: the function that a loader runs, ``module:function``, called with a ``BulkStore``, the ``Settings`` and
-            a ``Clock``. It ends the job, or raises an exception.
+        runner: the function that a loader runs, ``module:function``, called with a ``BulkStore`` or a ``LeasedStore``
+            (see ``opens``), the ``Settings`` and a ``Clock``. It ends the job, or raises an exception.
         lane: which other jobs it waits for.
+        opens: how its loader opens the store.
         details: the table of what only such jobs have; None: they have no more than any job.
         kept_days: for how long a job and all that is kept of it stay after its end; None: as long as other rules say.
         steps: in order.
@@ -68,6 +78,7 @@ class JobKind:
     name: str
     runner: str
     lane: Lane
+    opens: Opens = Opens.IN_BULK
     details: str | None = None
     kept_days: int | None = None
     steps: tuple[ShownStep, ...]
@@ -139,6 +150,51 @@ UNDO = JobKind(
     ),
 )
 
+_INGESTING = ShownStep("Ingesting objects", 70, ("ingest",), Unit.ROWS)
+OBJECT_UPLOAD = JobKind(
+    name="object upload",
+    runner="openprofiles.uploads.loading.object_load:run",
+    lane=Lane.WRITE,
+    opens=Opens.AS_SERVER,
+    details="upload_job",
+    steps=(
+        _READ,
+        ShownStep("Checking for errors", 5, ("report", "rehearse")),
+        _INGESTING,
+    ),
+    gave_up_message=_GAVE_UP_MESSAGE,
+    scratch_message=_SCRATCH_MESSAGE,
+)
+OBJECT_PREVIEW = JobKind(
+    name="object preview",
+    runner="openprofiles.uploads.loading.object_load:run",
+    lane=Lane.READ,
+    opens=Opens.AS_SERVER,
+    details="upload_job",
+    kept_days=1,
+    steps=(
+        _READ,
+        ShownStep("Checking for errors", 5, ("report",)),
+        ShownStep("Comparing with existing profiles", 70, ("preview",), Unit.ROWS),
+    ),
+    gave_up_message=_GAVE_UP_MESSAGE,
+    scratch_message=_SCRATCH_MESSAGE,
+)
+OBJECT_UNDO = JobKind(
+    name="object undo",
+    runner="openprofiles.uploads.loading.object_undo:run",
+    lane=Lane.WRITE,
+    opens=Opens.AS_SERVER,
+    details="undo_job",
+    steps=(
+        ShownStep("Reading the changes of the import", 15, ("stage",)),
+        ShownStep("Removing and restoring profiles", 80, ("remove", "restore"), Unit.PROFILES),
+        ShownStep("Cleaning up", 5, ("forget",)),
+    ),
+    gave_up_message=UNDO.gave_up_message,
+    scratch_message=UNDO.scratch_message,
+)
+
 # It comes after profiles were deleted, and has no caller.
 FORGET = JobKind(
     name="forget",
@@ -150,7 +206,14 @@ FORGET = JobKind(
     scratch_message="The server cannot write to its scratch folder. Make the folder writable and check its disk.",
 )
 
-KINDS = {kind.name: kind for kind in (UPLOAD, PREVIEW, UNDO, FORGET)}
+KINDS = {kind.name: kind for kind in (UPLOAD, PREVIEW, UNDO, OBJECT_UPLOAD, OBJECT_PREVIEW, OBJECT_UNDO, FORGET)}
+
+# The kinds of upload jobs, by name, and the kinds of their previews and undos.
+PREVIEW_OF = {UPLOAD.name: PREVIEW, OBJECT_UPLOAD.name: OBJECT_PREVIEW}
+UNDO_OF = {UPLOAD.name: UNDO, OBJECT_UPLOAD.name: OBJECT_UNDO}
+UPLOADS = tuple(PREVIEW_OF)
+PREVIEWS = tuple(kind.name for kind in PREVIEW_OF.values())
+UNDOS = tuple(kind.name for kind in UNDO_OF.values())
 
 # What a phase does, where its time is listed.
 PHASE_WORDS = {
@@ -161,6 +224,8 @@ PHASE_WORDS = {
     "create": "Creating profiles",
     "update": "Updating profiles",
     "follow": "Merging repeated rows",
+    "rehearse": "Looking for rows without a profile",
+    "ingest": "Ingesting objects",
     "unindex": "Indexing",
     "index": "Indexing",
 }

@@ -63,6 +63,7 @@ RUNNING = UploadJob(
     failed_rows_key=None,
     options=None,
     undo_days=None,
+    object_type=None,
 )
 READING = replace(RUNNING, phase="stage", position=100_000, done=10_000_000)
 LOADING = replace(

@@ -13,7 +13,7 @@ from openprofiles.bulk.scratch_folder import remove_scratch
 from openprofiles.bulk.step_times import StepTimes
 from openprofiles.bulk.steps import GaveUp, Standing, Step, Stopped, run_steps
 from openprofiles.clock import Clock
-from openprofiles.store.bulk import BulkStore
+from openprofiles.store.bulk_jobs import JobStore
 from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.store.upload_job_states import VALIDATION_FAILURE, UploadJobStatus
 
@@ -59,7 +59,7 @@ class JobRun(Protocol):
 
 
 def run_job(
-    store: BulkStore,
+    store: JobStore,
     job: LeasedJob,
     scratch_folder: Path,
     begin: Callable[[Scratch], AbstractContextManager[JobRun]],
@@ -126,7 +126,7 @@ def _run(run: JobRun, times: StepTimes) -> End:
     return End(UploadJobStatus.STOPPED) if stopped else run.end()
 
 
-def _forget_notes(store: BulkStore) -> None:
+def _forget_notes(store: JobStore) -> None:
     is_left = True
     while is_left:
         with store.chunk():

@@ -166,17 +166,17 @@ class Scratch(ScratchCursor):
     """
 
     def __init__(self, folder: Path, *, epoch: int, memory_limit_bytes: int, phone_region: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._make_folder()
         self._epoch = epoch
         self.memory_limit_bytes = memory_limit_bytes
         self._phone_region = phone_region
-        self._is_new = not any(self._folder.iterdir())
-        if not self._is_new and not (self._folder / _FILE_NAME).exists():
+        self._is_new = not any(self.folder.iterdir())
+        if not self._is_new and not (self.folder / _FILE_NAME).exists():
             self._make_folder_again()
         try:
             # First, since a database that is attached already cannot be made again.
-            facts = ScratchFacts(self._folder)
+            facts = ScratchFacts(self.folder)
             super().__init__(self._open(), facts)
         except (duckdb.Error, ValueError):
             # Damaged, or of another DuckDB's form: it is made again.
@@ -197,7 +197,7 @@ class Scratch(ScratchCursor):
         if hasattr(self, "connection"):
             self.close()
         self._make_folder_again()
-        super().__init__(self._open(), ScratchFacts(self._folder))
+        super().__init__(self._open(), ScratchFacts(self.folder))
         self.remember(_EPOCH, self._epoch)
 
     def expect_records(self, count: int, field_count: int) -> None:
@@ -215,19 +215,19 @@ class Scratch(ScratchCursor):
         self._facts.close()
 
     def _make_folder_again(self) -> None:
-        shutil.rmtree(self._folder)
-        self._folder.mkdir(mode=0o700)
+        shutil.rmtree(self.folder)
+        self.folder.mkdir(mode=0o700)
 
     def _make_folder(self) -> None:
-        probe = self._folder / _PROBE_NAME
+        probe = self.folder / _PROBE_NAME
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
             if isinstance(disk_fault(error), StorageFull):
                 raise
-            raise ScratchNotWritable(f"{self._folder} cannot be written: {error.strerror}") from error
+            raise ScratchNotWritable(f"{self.folder} cannot be written: {error.strerror}") from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         if not _waiting:
@@ -236,10 +236,10 @@ class Scratch(ScratchCursor):
         connection = _used[-1].cursor()
         try:
             connection.execute(f"set memory_limit = '{self.memory_limit_bytes}B'")
-            connection.execute(f"set temp_directory = {sql_text(str(self._folder / 'spill'))}")
+            connection.execute(f"set temp_directory = {sql_text(str(self.folder / 'spill'))}")
             # The job has nearly always ended when it is closed, and its files are removed next.
             connection.execute("pragma disable_checkpoint_on_shutdown")
-            connection.execute(f"attach {sql_text(str(self._folder / _FILE_NAME))} as {_DATABASE}")
+            connection.execute(f"attach {sql_text(str(self.folder / _FILE_NAME))} as {_DATABASE}")
             register_sql_functions(connection, self._phone_region)
         except duckdb.Error:
             connection.close()

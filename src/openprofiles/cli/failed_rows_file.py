@@ -14,8 +14,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from openprofiles.cli.importer import ImportFault
+import click
+
+from openprofiles.cli.importer import Importer, ImportFault
+from openprofiles.cli.job_state import JobState
 from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
+from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
 # More than any row has.
 _MAX_CELL_CHARACTERS = 1 << 30
@@ -154,3 +158,25 @@ def _note_of(path: Path) -> Path:
 def _checksum_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_failed_rows(importer: Importer, path: Path, state: JobState, other_way: str) -> Path | None:
+    """Write the failed rows of a job that has ended to a file; return its path.
+
+    If it cannot be written, print why: the load itself is done, and its counts must still be printed.
+
+    Args:
+        other_way: what to do then, in a sentence.
+    """
+    try:
+        write_failed_rows(path, importer.read_failed_rows(for_spreadsheet=not is_workbook(path)))
+    except OSError as error:
+        reason = error.strerror
+    except FailedRowsFileChanged:
+        reason = "the file was changed during the import"
+    except TooLargeForWorkbook as error:
+        reason = f"{error}; a CSV file can have more"
+    else:
+        return path
+    click.echo(f"The {state.failed_count:,} failed rows cannot be written to {path}: {reason}.{other_way}", err=True)
+    return None

@@ -25,21 +25,20 @@ from openprofiles.cli.exit_statuses import (
     exit_status_of_job,
 )
 from openprofiles.cli.failed_rows_file import (
-    FailedRowsFileChanged,
     check_failed_rows_path,
     check_unchanged,
     default_failed_rows_path,
     has_folder,
-    is_workbook,
     remove_failed_rows,
-    write_failed_rows,
+    save_failed_rows,
 )
+from openprofiles.cli.import_objects import ObjectsImport, check_arguments
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import Importer, ImportFault, KeptMapping, read_kept_mapping
-from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import JobState
 from openprofiles.cli.job_summary import describe_bad_end, describe_way_past_check, state_members, summary_lines
+from openprofiles.cli.job_watch import watch
 from openprofiles.cli.options import (
     Name,
     UpperCaseChoice,
@@ -58,7 +57,6 @@ from openprofiles.cli.place import ImportDomain, open_place
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import PostgresqlUrl, Settings
-from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
@@ -106,7 +104,7 @@ class _Delimiter(click.ParamType[str]):
 
 # The options of the help, in groups; all others come last.
 _OPTION_GROUPS = {
-    "Columns": ("unique_key", "choices", "only", "mapping_name", "save_as"),
+    "Columns": ("unique_key", "choices", "only", "mapping_name", "save_as", "object_type"),
     "File format": ("encoding", "delimiter", "quote", "line_ends", "header_line", "no_header", "sheet"),
     "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
@@ -180,6 +178,13 @@ class _ImportCommand(click.Command):
     type=Name("mapping"),
     metavar="NAME",
     help="Save the mapping in the domain under this name, for the next file of its kind.",
+)
+@click.option(
+    "--as",
+    "object_type",
+    metavar="TYPE",
+    help="Load the rows as profile objects of this type, which defines their fields and keys. A CSV row is an object "
+    "of its headers; a JSON object stays as it is.",
 )
 @click.option(
     "--encoding",
@@ -300,6 +305,7 @@ def import_file(
     only: tuple[str, ...],
     mapping_name: str | None,
     save_as: str | None,
+    object_type: str | None,
     encoding: str | None,
     delimiter: str | None,
     quote: str | None,
@@ -339,6 +345,7 @@ def import_file(
       openprofiles import customers.csv
       openprofiles import customers.csv --domain demo --unique-key Email --save-mapping crm
       openprofiles import customers-may.csv --domain demo --mapping crm
+      openprofiles import orders.jsonl --domain demo --as Orders
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
@@ -359,6 +366,7 @@ def import_file(
     if domain is None and mapping_name is not None:
         raise click.UsageError("--mapping needs --domain, the domain in which the mapping is saved.")
 
+    check_arguments(click.get_current_context())
     if failed_rows_path is not None:
         check_failed_rows_path(failed_rows_path, file)
     with ExitStack() as at_end:
@@ -393,11 +401,12 @@ def import_file(
                 kept,
                 [] if saved is None else saved.columns_to_find(choices),
                 region or settings.phone_region,
+                as_objects=object_type is not None,
             )
         )
         chosen = chosen.over(kept)
         choices = (*choices, *choices_of_only(only, choices, unique_key, source.headers))
-        if domain is None or (unique_key is None and mapping_name is None):
+        if object_type is None and (domain is None or (unique_key is None and mapping_name is None)):
             arguments = click.get_current_context().meta[_ARGUMENTS]
             _print_suggestion(
                 source,
@@ -421,6 +430,24 @@ def import_file(
             failed_rows_path = default_failed_rows_path(file)
         if failed_rows_path is not None:
             check_unchanged(failed_rows_path)
+        poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
+        failure_limit = FailureLimit(records=0) if all_or_nothing else max_failed
+        name = (display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH]
+        assert domain is not None, "without it nothing is loaded"
+        if object_type is not None:
+            status = ObjectsImport(
+                source=source,
+                object_type=object_type,
+                domain_name=domain,
+                short_rows=chosen.short_rows,
+                failure_limit=failure_limit,
+                display_name=name,
+                failed_rows_path=failed_rows_path,
+                place=_place_arguments(settings, endpoint_url),
+                is_json=output == "json",
+                is_dry_run=is_dry_run,
+            ).run(open_importer(), poll_seconds)
+            raise SystemExit(status)
         given_region = GivenPhoneRegion.of_command(settings.phone_region)
         if saved is None or mapping_name is None:
             assert unique_key is not None, "without it nothing is loaded"
@@ -441,7 +468,7 @@ def import_file(
                 clears_blanks=blank_cells == "clear",
                 short_rows=chosen.short_rows,
                 overwrites_hand_set=overwrite_hand_set,
-                failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
+                failure_limit=failure_limit,
                 loads_doubtful=loads_doubtful,
             ),
             mapping_name=mapping_name,
@@ -449,12 +476,12 @@ def import_file(
             chosen=chosen,
             save_as=save_as,
             data_expiry_days=data_expiry_days,
-            display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
+            display_name=name,
             failed_rows_path=failed_rows_path,
             place=_place_arguments(settings, endpoint_url),
             is_json=output == "json",
             is_dry_run=is_dry_run,
-        ).run(open_importer(), _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS)
+        ).run(open_importer(), poll_seconds)
     raise SystemExit(status)
 
 
@@ -588,7 +615,8 @@ class _Import:
                 click.echo(f"The mapping could not be saved as {self.save_as}: {cannot_save}", err=True)
             failed_rows_file = None
             if state.failed_count and self.failed_rows_path is not None:
-                failed_rows_file = self._write_failed_rows(importer, self.failed_rows_path, state, job_id)
+                way = self._way_to_failed_rows(job_id)
+                failed_rows_file = save_failed_rows(importer, self.failed_rows_path, state, way)
             # The rows that an earlier load of this file left there are fixed.
             are_fixed = not self.is_dry_run and state.status == "SUCCEEDED"
             if are_fixed and self.failed_rows_path is not None and not remove_failed_rows(self.failed_rows_path):
@@ -629,7 +657,7 @@ class _Import:
                 importer.start_preview()
             else:
                 importer.start_job()
-            return job_id, *_watch(importer, display, poll_seconds)
+            return job_id, *watch(importer, display, poll_seconds)
 
     def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
         """Check the country of the phone numbers, once the server shows that of the domain."""
@@ -696,25 +724,6 @@ class _Import:
             self.source.file,
             lambda sent_bytes: display.show_sending(sent_bytes, self.source.size_bytes, importer.place.sending),
         )
-
-    def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
-        try:
-            write_failed_rows(path, importer.read_failed_rows(for_spreadsheet=not is_workbook(path)))
-        except OSError as error:
-            reason = error.strerror
-        except FailedRowsFileChanged:
-            reason = "the file was changed during the import"
-        except TooLargeForWorkbook as error:
-            reason = f"{error}; a CSV file can have more"
-        else:
-            return path
-        # The load itself is done, and its counts must still be printed.
-        click.echo(
-            f"The {state.failed_count:,} failed rows cannot be written to {path}: {reason}."
-            f"{self._way_to_failed_rows(job_id)}",
-            err=True,
-        )
-        return None
 
     def _way_to_failed_rows(self, job_id: str) -> str:
         """Name the command that writes the failed rows; a dry run leaves none."""
@@ -867,25 +876,6 @@ def _confirm_doubtful(state: JobState) -> bool:
     with suppress(click.Abort):
         return click.confirm("Load the file anyway?", err=True)
     return False
-
-
-def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:
-    """Follow the job to its end; returns its last state, and whether Ctrl-C was pressed.
-
-    The first Ctrl-C stops the job, the second raises KeyboardInterrupt.
-    """
-    with counted_interrupts() as interrupts:
-        is_stopping = False
-        while True:
-            state = importer.read_state()
-            if not state.is_running:
-                return state, interrupts.count > 0
-            if interrupts.count and not is_stopping:
-                is_stopping = True
-                click.echo("Stopping the job. Press Ctrl-C again to exit immediately.", err=True)
-                importer.stop_job()
-            display.show_job(state)
-            time.sleep(poll_seconds)
 
 
 def _has_store(settings: Settings) -> bool:

@@ -111,6 +111,28 @@ class Importer:
         )
         return self._job_id
 
+    def create_object_job(self, object_type: str, *, display_name: str, options: JobOptions | None) -> str:
+        """Make the upload job of a file of objects; returns its id."""
+        self._job_id = self.place.create_upload_job(
+            self._domain,
+            display_name=display_name,
+            object_type=object_type,
+            options=None if options is None else options_document(options),
+        )
+        return self._job_id
+
+    def find_domain(self, name: str) -> ImportDomain:
+        """Find the domain of this name.
+
+        Raises:
+            ImportFault: there is none.
+        """
+        domain = self.place.find_domain(name)
+        if domain is None:
+            raise ImportFault(f"Domain {name} does not exist.")
+        self._domain = domain.name
+        return domain
+
     def read_phone_region(self) -> str | None:
         """Read the country of the domain's phone numbers, once there is a job; None if the server does not say."""
         region = self.place.get_progress(self._domain, self._job_id).get("PhoneRegion")
@@ -142,6 +164,10 @@ class Importer:
     def read_samples(self) -> Sequence[PreviewSample]:
         """Read some profiles that would be created or updated, once the preview has ended."""
         return self.place.read_samples(self._domain, self._followed_id)
+
+    def discard_job(self) -> None:
+        """Remove a job that was previewed."""
+        self.place.discard_upload_job(self._domain, self._job_id)
 
     def discard(self, domain: ImportDomain) -> None:
         """Remove a job that was previewed, and a domain that was created for it."""

@@ -38,9 +38,10 @@ class JobAccount(ListedJob):
     Attributes:
         status_reason: of a failed job, as in GetUploadJob.
         stop_requested: whether it was asked to stop.
-        unique_key: header of the column that tells customers apart.
+        unique_key: header of the column that tells customers apart; of objects the name of the UNIQUE key.
         unique_field: the field of the profile that this column goes to as the unique key.
-        mapping: header of each column that is loaded, and the field of the profile that it goes to.
+        mapping: header of each column that is loaded, and the field of the profile that it goes to; none of objects.
+        object_type: the name of the type of the objects that the rows are; None: they are profiles.
         columns_not_mapped: headers of the others; None until the file is read.
         file_form: what the file is read as; None until reading has begun.
         rows_per_second: of a job that has ended, waiting left out.
@@ -53,6 +54,7 @@ class JobAccount(ListedJob):
     unique_key: str
     unique_field: str
     mapping: tuple[tuple[str, str], ...]
+    object_type: str | None
     columns_not_mapped: tuple[str, ...] | None
     file_form: FileForm | None
     rows_per_second: int | None
@@ -130,16 +132,18 @@ def read_account(place: Place, domain: str, job_id: str) -> JobAccount:
 
     job = place.get_upload_job(domain, job_id)
     progress = place.get_progress(domain, job_id)
-    mapping = read_mapping(job["Fields"], job["UniqueKey"], strict=False)
+    object_type = progress.get("ObjectType")
+    mapping = None if object_type is not None else read_mapping(job["Fields"], job["UniqueKey"], strict=False)
     not_mapped = progress.get("ColumnsNotMapped")
     return JobAccount(
         **_listed(job["DisplayName"], progress),
         status_reason=progress.get("StatusReason"),
         stop_requested=progress["StopRequested"],
         data_expiry_days=job["DataExpiry"],
-        unique_key=mapping.unique_key.header,
-        unique_field=mapping.unique_key.path,
-        mapping=tuple((field.header, field.path) for field in mapping.fields),
+        unique_key=job["UniqueKey"] if mapping is None else mapping.unique_key.header,
+        unique_field="" if mapping is None else mapping.unique_key.path,
+        mapping=() if mapping is None else tuple((field.header, field.path) for field in mapping.fields),
+        object_type=object_type,
         columns_not_mapped=None if not_mapped is None else tuple(not_mapped),
         file_form=read_file_form(progress["File"]) if "File" in progress else None,
         rows_per_second=progress.get("RecordsPerSecond"),

@@ -34,7 +34,7 @@ def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
     if state.repeated_count:
         yield describe_repeated(state.repeated_count)
     yield from state.notices
-    for line in _fault_lines(state.fault_counts):
+    for line in fault_lines(state.fault_counts):
         yield f"  {line}"
 
 
@@ -80,10 +80,15 @@ def count_members(state: JobState) -> dict[str, int]:
     }
 
 
-def _fault_lines(counts: Sequence[FaultCount]) -> Iterator[str]:
+def fault_lines(counts: Sequence[FaultCount], part: str = "column") -> Iterator[str]:
+    """Format why rows failed, the most frequent reason first.
+
+    Args:
+        part: what a row has its values in.
+    """
     width = max((len(f"{one.count:,}") for one in counts), default=0)
     for one in counts[:_FAULTS_SHOWN]:
-        where = "" if one.column is None else f" in column {shown(one.column)}"
+        where = "" if one.column is None else f" in {part} {shown(one.column)}"
         yield f"{one.count:>{width},}  {one.code}{where}"
     if len(counts) > _FAULTS_SHOWN:
         yield f"and {len(counts) - _FAULTS_SHOWN} more reasons"

@@ -103,6 +103,8 @@ def mapping_lines(
     mapping: Sequence[tuple[str, str]], unique_field: str, not_mapped: Sequence[str], width: int
 ) -> Iterator[str]:
     """Format where the columns go, and list those that go nowhere."""
+    if not mapping:
+        return
     inner = width - len(_INDENT)
     rows = [(header, f"{field} (unique key)" if field == unique_field else field) for header, field in mapping]
     yield from _section("Columns", table_lines(_MAPPING, rows, inner))
@@ -128,7 +130,8 @@ def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
         yield "stop", "requested" if account.stop_requested else ""
     yield "read as", "" if account.file_form is None else account.file_form.describe()
     yield "unique key", account.unique_key
-    yield "data expiry", f"{account.data_expiry_days:,} days"
+    yield "object type", account.object_type or ""
+    yield "data expiry", f"{account.data_expiry_days:,} days" if account.object_type is None else ""
     yield "created at", utc_text(account.created_at)
     yield "started at", utc_text(account.started_at)
     yield "ended at", utc_text(account.completed_at)

@@ -446,6 +446,7 @@ def _account_members(account: JobAccount) -> dict[str, Any]:
         "rows_per_second": account.rows_per_second,
         "data_expiry_days": account.data_expiry_days,
         "unique_key": account.unique_key,
+        "object_type": account.object_type,
         "file": None if account.file_form is None else account.file_form.to_document(),
         "mapping": mapping,
         "columns_not_mapped": None if account.columns_not_mapped is None else list(account.columns_not_mapped),

@@ -138,8 +138,9 @@ class LocalPlace:
         domain_name: str,
         *,
         display_name: str,
-        fields: Mapping[str, Mapping[str, str]],
-        unique_key: str,
+        fields: Mapping[str, Mapping[str, str]] | None = None,
+        unique_key: str | None = None,
+        object_type: str | None = None,
         data_expiry: int | None = None,
         options: Mapping[str, Any] | None = None,
         needs_options: bool = True,  # noqa: ARG002  (see left_out_options)
@@ -151,8 +152,9 @@ class LocalPlace:
         """
         given = jobs.JobRequest(
             display_name=display_name,
-            fields=fields,
-            unique_key=unique_key,
+            fields=fields or {},
+            unique_key=unique_key or "",
+            object_type=object_type,
             data_expiry_days=data_expiry,
             options=None if options is None else read_options_member("Options", options),
         )

@@ -168,6 +168,8 @@ def open_source(
     kept: FileChoices | None = None,
     columns: Collection[str] = (),
     region: str | None = None,
+    *,
+    as_objects: bool = False,
 ) -> Iterator[SourceFile]:
     """Open the file and read its header and some rows.
 
@@ -178,6 +180,7 @@ def open_source(
         kept: what a saved mapping keeps, for what was not given and as far as it applies to this file.
         columns: those that it must have, if they are known: the line that has them is the header.
         region: the country of the domain's phone numbers, which makes some encodings likelier.
+        as_objects: whether JSON objects stay as they are, one on each line, and do not become rows of columns.
 
     Raises:
         ImportFault: it cannot be read; the message says why.
@@ -186,15 +189,26 @@ def open_source(
     from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
     from openprofiles.uploads.reading.detect_header import RowAboveHeader
-    from openprofiles.uploads.reading.file_form import FileOptions
-    from openprofiles.uploads.reading.file_sample import read_sample_of_file
+    from openprofiles.uploads.reading.file_form import OBJECT_COLUMN, FileOptions
+    from openprofiles.uploads.reading.file_sample import FileSample, read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
-    from openprofiles.uploads.reading.tables.convert import convert_table
+    from openprofiles.uploads.reading.tables.convert import convert_json_lines, convert_table
     from openprofiles.uploads.reading.tables.table import TableUnreadable
 
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with _open(path, name, max_unpacked_bytes) as file:
         try:
+            lines = convert_json_lines(file, max_unpacked_bytes) if as_objects else None
+            if lines is not None:
+                with lines[0] as source:
+                    if given != FileOptions() or sheet is not None:
+                        raise ImportFault(
+                            f"{name} has JSON objects, so it has no encoding, delimiter, quotes, line endings, header "
+                            "or sheet."
+                        )
+                    sample = FileSample([OBJECT_COLUMN], [], has_rows=True)
+                    yield SourceFile(name, source, None, lines[1], sample, os.fstat(source.fileno()).st_size)
+                return
             kept_sheet = None if kept is None else kept.sheet
             converted = convert_table(file, sheet, max_unpacked_bytes, kept_sheet)
             source, table = (file, None) if converted is None else converted

@@ -7,7 +7,7 @@ earlier objects have given. Source: design page of objects, 4.3.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -61,6 +61,7 @@ class Outcome:
         before: its profile before; None if the object created it, or is rejected.
         after: its profile now; None if the object is rejected.
         replaced: whether an object of its unique key was there.
+        is_same: whether that object was the same, and the fields of the profile stay as they are.
         rejection: why it was not given to a profile.
     """
 
@@ -68,6 +69,7 @@ class Outcome:
     before: Profile | None = None
     after: Profile | None = None
     replaced: bool = False
+    is_same: bool = False
     rejection: DeadLetterCode | None = None
 
 
@@ -93,6 +95,8 @@ class Ingestion:
         self.pending = _Pending()
         self._numbers = range(0)
         self._numbers_per_reserve = _FIRST_NUMBERS
+        # The row number that the next new profile gets, if it is reserved already.
+        self.reserved_pid: int | None = None
 
     def next_number(self) -> int:
         """Return a new row number of a profile or an object."""
@@ -126,12 +130,9 @@ class Ingestion:
         Args:
             prepared: of a type that the domain has.
         """
-        outcome = self.place(prepared)
+        outcome = self.ingest_or_reject(prepared)
         connection, domain_id = self.session.connection, self.session.domain.domain_id
-        if outcome.rejection is None:
-            if self.reads.may_have_dead_letter(prepared.unique_key):
-                delete_dead_letter_of(self.writes, domain_id, prepared.unique_key)
-        else:
+        if outcome.rejection is not None:
             # Among them may be the removal of this object's former letter.
             self.writes.run()
             self.reads.forget_letter(prepared.unique_key)
@@ -145,6 +146,17 @@ class Ingestion:
                 now=self.session.now,
                 expires_at=self.session.now + timedelta(days=DEAD_LETTER_DAYS),
             )
+        return outcome
+
+    def ingest_or_reject(self, prepared: PreparedObject) -> Outcome:
+        """Give an object to its profile; of one that finds none, nothing is written.
+
+        Args:
+            prepared: of a type that the domain has.
+        """
+        outcome = self.place(prepared)
+        if outcome.rejection is None and self.reads.may_have_dead_letter(prepared.unique_key):
+            delete_dead_letter_of(self.writes, self.session.domain.domain_id, prepared.unique_key)
         return outcome
 
     def place(self, prepared: PreparedObject) -> Outcome:
@@ -175,13 +187,26 @@ class Ingestion:
         except Rejected as rejected:
             return Outcome(tried=rejected.tried, rejection=rejected.code)
         after = _ObjectInPlace(self, prepared, definition, before, standard).run(placement.profile)
-        return Outcome(tried=placement.tried, before=placement.profile, after=after, replaced=before is not None)
+        return Outcome(
+            tried=placement.tried,
+            before=placement.profile,
+            after=after,
+            replaced=before is not None,
+            is_same=before is not None
+            and before.content == prepared.content
+            and placement.profile is not None
+            and (placement.profile.values, placement.profile.attributes) == (after.values, after.attributes),
+        )
 
     def finish(self) -> None:
         """Write what is not written yet."""
         pending, self.pending = self.pending, _Pending()
         self.writes.run()
-        if pending.changes:
+        recorded = self.session.recorded
+        if recorded is not None:
+            recorded.profiles_added += pending.profiles_added
+            recorded.objects_added += pending.objects_added
+        elif pending.changes:
             insert_changes(
                 self.session.connection,
                 self.session.domain.domain_id,
@@ -244,25 +269,29 @@ class _ObjectInPlace:
         written = self._new_profile() if profile is None else self._changed_profile(profile)
         objects_added = (before is None) + sum(one is None for one in self._standard.values())
         written = dataclasses.replace(written, object_count=written.object_count + objects_added)
+        if session.recorded is not None:
+            session.recorded.write_profile(profile, written)
         self._write_object(written, made_profile=profile is None)
         for name, one in self._standard.items():
             number = ingestion.next_number() if one is None else one.object_no
+            self._record_object(written.pid, number, one, ())
             write_standard_object(session, writes, number, self._prepared, name, one, written.pid, self._expires_at)
         if profile is None:
             profile_rows.insert_profile(writes, written)
         else:
             profile_rows.update_profile(writes, profile, written)
         self._write_keys(profile, written, made_profile=profile is None or bool(before and before.made_profile))
-        pending.changes.append(
-            NewChange(
-                action=ChangeAction.INGESTED,
-                pids=[written.pid],
-                changed_at=session.now,
-                actor=session.actor,
-                content=pack_values_before(profile, written) if profile and session.keeps_replaced else None,
-                object_type=self._prepared.type.name,
+        if session.recorded is None:
+            pending.changes.append(
+                NewChange(
+                    action=ChangeAction.INGESTED,
+                    pids=[written.pid],
+                    changed_at=session.now,
+                    actor=session.actor,
+                    content=pack_values_before(profile, written) if profile and session.keeps_replaced else None,
+                    object_type=self._prepared.type.name,
+                )
             )
-        )
         pending.pids.add(written.pid)
         pending.unique_keys.add(self._prepared.unique_key)
         pending.profiles_added += profile is None
@@ -274,7 +303,7 @@ class _ObjectInPlace:
 
     def _new_profile(self) -> Profile:
         session, prepared = self._session, self._prepared
-        pid = self._ingestion.next_number()
+        pid = self._ingestion.reserved_pid or self._ingestion.next_number()
         given = {**prepared.inferred_values, **prepared.profile_values}
         empty = Profile(
             pid=pid,
@@ -371,6 +400,7 @@ class _ObjectInPlace:
         }
         holders = {} if before is None else self._ingestion.reads.holders(pid)
         former = {key for key, of_key in holders.items() if holder in of_key}
+        self._record_object(pid, self._object_no, self._before, former)
         held_by_others = {key for key, of_key in holders.items() if of_key - {holder}}
         derived_before, derived_after = (
             frozenset[Key]() if one is None else self._derived_keys(one) for one in (before, after)
@@ -391,6 +421,16 @@ class _ObjectInPlace:
         touched = added | changes.removed
         self._ingestion.pending.keys |= touched
         self._ingestion.reads.forget(pid, self._prepared.unique_key, touched)
+
+    def _record_object(self, pid: int, number: int, before: ProfileObject | None, keys: Collection[Key]) -> None:
+        """Record, for a job, that an object is new or replaces what it was before."""
+        recorded = self._session.recorded
+        if recorded is None:
+            return
+        if before is None:
+            recorded.add_object(pid, number)
+        else:
+            recorded.replace_object(before, keys)
 
     def _derived_keys(self, profile: Profile) -> frozenset[Key]:
         region = self._session.domain.phone_region

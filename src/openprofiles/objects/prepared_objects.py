@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
@@ -29,6 +30,31 @@ from openprofiles.store.definitions import Definition
 _NO_KEY = "The UNIQUE key or PROFILE key does not exist in the profile object"
 # Where a value goes that has no target, if its object creates a profile.
 _INFERRED = {EMAIL_ADDRESS: "EmailAddress", PHONE_NUMBER: "PhoneNumber"}
+
+
+class Fault(Enum):
+    """What keeps an object from being ingested."""
+
+    NOT_AN_OBJECT = auto()
+    NO_VALUE = auto()
+    NO_KEY = auto()
+    KEY_TOO_LONG = auto()
+    VALUE_TOO_LONG = auto()
+    NOT_TEXT = auto()
+
+
+class FaultyObject(InvalidRequest):
+    """An object that cannot be ingested.
+
+    Args:
+        fault: what is wrong.
+        name: of the field or key that is concerned, or of several; None: the whole object is.
+    """
+
+    def __init__(self, message: str, fault: Fault, name: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +107,13 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
     """Read the values and keys of an object.
 
     Raises:
-        InvalidRequest: it is not a JSON object, lacks its keys, or has a value that cannot be stored; the message names
+        FaultyObject: it is not a JSON object, lacks its keys, or has a value that cannot be stored; the message names
             the field, without the value.
     """
-    source = parse_object(content)
+    try:
+        source = parse_object(content)
+    except InvalidRequest as error:
+        raise FaultyObject(str(error), Fault.NOT_AN_OBJECT) from None
     mapping = object_type.mapping
     values = _read_values(mapping, source)
     for name, value in values.items():
@@ -96,10 +125,10 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
     )
     unique = next((key.value for definition, key in keys if definition is mapping.unique_key), None)
     if unique is None:
-        raise InvalidRequest(f"{_NO_KEY}. It has no value for {_described([mapping.unique_key])}.")
+        raise _without([mapping.unique_key])
     if not any(definition.is_for_profiles for definition, _ in keys):
         wanted = [key for key in mapping.keys if key.is_for_profiles]
-        raise InvalidRequest(f"{_NO_KEY}. It has no value for {_described(wanted)}.")
+        raise _without(wanted)
     profile_values: dict[str, str] = {}
     source_at = None
     for field in mapping.targets.get(PROFILE, ()):
@@ -124,9 +153,11 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
     )
 
 
-def _described(keys: Sequence[ObjectKey]) -> str:
-    """Name keys with the fields that they need."""
-    return " or ".join(f"the key {one.name} ({', '.join(field.name for field in one.fields)})" for one in keys)
+def _without(keys: Sequence[ObjectKey]) -> FaultyObject:
+    """Make the error of an object that has no value for any of these keys."""
+    described = " or ".join(f"the key {one.name} ({', '.join(field.name for field in one.fields)})" for one in keys)
+    fields = dict.fromkeys(field.name for one in keys for field in one.fields)
+    return FaultyObject(f"{_NO_KEY}. It has no value for {described}.", Fault.NO_KEY, ", ".join(fields))
 
 
 def _read_values(mapping: ObjectType, source: Mapping[str, Any]) -> dict[str, FieldValue]:
@@ -135,7 +166,8 @@ def _read_values(mapping: ObjectType, source: Mapping[str, Any]) -> dict[str, Fi
         try:
             value = field.read(source)
         except SourceError as error:
-            raise InvalidRequest(f"The value of field {field.name} cannot be computed: {error}.") from None
+            message = f"The value of field {field.name} cannot be computed: {error}."
+            raise FaultyObject(message, Fault.NO_VALUE, field.name) from None
         if value is not None:
             values[field.name] = value
     return values
@@ -148,7 +180,8 @@ def _key_value(key: ObjectKey, values: Mapping[str, FieldValue], phone_region: s
     if value is None:
         return None
     if len(value) > MAX_KEY_LENGTH:
-        raise InvalidRequest(f"The value of the key {key.name} is longer than {MAX_KEY_LENGTH} characters.")
+        message = f"The value of the key {key.name} is longer than {MAX_KEY_LENGTH} characters."
+        raise FaultyObject(message, Fault.KEY_TOO_LONG, key.name)
     return value
 
 
@@ -160,18 +193,21 @@ def _storable(field: ObjectField, text: str) -> str:
     path = "" if field.target is None else field.target.path
     limit = FIELD_BY_PATH[path].max_length if path in FIELD_BY_PATH else MAX_VALUE_LENGTH
     if len(text) > limit:
-        raise InvalidRequest(f"The value of field {field.name} is longer than {limit} characters.")
+        message = f"The value of field {field.name} is longer than {limit} characters."
+        raise FaultyObject(message, Fault.VALUE_TOO_LONG, field.name)
     return text
 
 
 def _check_characters(field_name: str, text: str) -> None:
     if "\0" in text:
-        raise InvalidRequest(f"The value of field {field_name} contains the character U+0000.")
+        message = f"The value of field {field_name} contains the character U+0000."
+        raise FaultyObject(message, Fault.NOT_TEXT, field_name)
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise InvalidRequest(f"The value of field {field_name} contains half of a surrogate pair.") from None
+            message = f"The value of field {field_name} contains half of a surrogate pair."
+            raise FaultyObject(message, Fault.NOT_TEXT, field_name) from None
 
 
 def _inferred_values(mapping: ObjectType, values: Mapping[str, FieldValue]) -> dict[str, str]:

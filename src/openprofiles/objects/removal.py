@@ -204,6 +204,9 @@ def _write_profile(
             removed=(derived_before | own) - derived_after - held_by_others,
         )
         profile_rows.update_profile(writes, before, written)
+    if session.recorded is not None:
+        session.recorded.write_profile(before, written)
+        session.recorded.replace_object(one, own)
     change = NewChange(
         action=action,
         pids=[pid],

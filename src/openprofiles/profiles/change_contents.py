@@ -81,6 +81,10 @@ def with_values_of_image(profile: Profile, image: bytes) -> Profile | None:
     found = rows.filter(pa.compute.equal(rows["pid"], profile.pid)).to_pylist()
     if not found:
         return None
+    if "profile" in found[0]:
+        # Of a load of objects: see ``uploads.loading.object_images``.
+        before = json.loads(found[0]["profile"] or "null")
+        return before and dataclasses.replace(profile, values=before["values"], attributes=before["attributes"])
     values: dict[str, str | None] = dict(profile.values)
     values |= {field.path: found[0][field.column] for field in FIELDS if field.column in found[0]}
     attributes = json.loads(found[0]["attributes"] or "{}") if "attributes" in found[0] else profile.attributes

@@ -323,8 +323,22 @@ def _derived_keys(connection: Connection, domain: Domain, profiles: Sequence[Pro
     }
 
 
+def remove_profiles(session: Writing, profiles: Sequence[Profile]) -> None:
+    """Remove profiles for a job, which writes the log itself."""
+    _remove_rows(session, _derived_keys(session.connection, session.domain, profiles))
+
+
 def _remove_with_keys(session: Writing, action: ChangeAction, derived: Mapping[int, frozenset[Key]]) -> None:
     """Remove profiles, given by row number with the keys that their fields give them."""
+    _remove_rows(session, derived)
+    pids = sorted(derived)
+    change = NewChange(action=action, pids=pids, changed_at=session.now, actor=session.actor)
+    insert_changes(session.connection, session.domain.domain_id, [change], profiles_added=-len(pids))
+
+
+def _remove_rows(session: Writing, derived: Mapping[int, frozenset[Key]]) -> None:
+    if not derived:
+        return
     connection, domain_id = session.connection, session.domain.domain_id
     held = key_rows.read_held_keys(connection, derived.keys())
     # The index holds no key that is neither derived from the fields nor held.
@@ -333,10 +347,7 @@ def _remove_with_keys(session: Writing, action: ChangeAction, derived: Mapping[i
     key_rows.release_keys(connection, held)
     delete_objects_of_profiles(connection, domain_id, derived.keys())
     profile_rows.delete_profiles(connection, domain_id, derived.keys())
-    pids = sorted(derived)
-    forget_contents(connection, domain_id, pids)
-    change = NewChange(action=action, pids=pids, changed_at=session.now, actor=session.actor)
-    insert_changes(connection, domain_id, [change], profiles_added=-len(pids))
+    forget_contents(connection, domain_id, derived)
 
 
 def _note_change(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from openprofiles.facts.records import Domain
+from openprofiles.profiles.recorded_changes import RecordedChanges
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import lock_domain, read_domain
 
@@ -34,10 +35,12 @@ class Writing(Reading):
     Attributes:
         actor: who changes them: the ARN of the caller, at most 255 characters.
         keeps_replaced: whether the log keeps the values that are replaced.
+        recorded: what a job changes, which writes the log itself; None: a call, whose changes are written to the log.
     """
 
     actor: str
     keeps_replaced: bool
+    recorded: RecordedChanges | None = None
 
 
 @contextmanager
@@ -65,7 +68,26 @@ def writing(
         yield Writing(connection=connection, domain=domain, now=now, actor=actor, keeps_replaced=keeps_replaced)
 
 
-def hold_domain(connection: Connection, domain: Domain, now: datetime, actor: str, *, keeps_replaced: bool) -> Writing:
-    """Hold the row of a domain in an open transaction."""
+def hold_domain(
+    connection: Connection,
+    domain: Domain,
+    now: datetime,
+    actor: str,
+    *,
+    keeps_replaced: bool,
+    recorded: RecordedChanges | None = None,
+) -> Writing:
+    """Hold the row of a domain in an open transaction.
+
+    Args:
+        recorded: for a job: see ``Writing``.
+    """
     lock_domain(connection, domain.domain_id)
-    return Writing(connection=connection, domain=domain, now=now, actor=actor, keeps_replaced=keeps_replaced)
+    return Writing(
+        connection=connection,
+        domain=domain,
+        now=now,
+        actor=actor,
+        keeps_replaced=keeps_replaced,
+        recorded=recorded,
+    )

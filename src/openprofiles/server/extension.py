@@ -347,6 +347,8 @@ def _create_upload_job(asked: _Asked) -> _Answer:
     given = read_create_document(asked.domain_name, asked.body)
     if given.options is not None:
         authorise_action(asked.principal, _SETTING_OPTIONS, asked.domain_name)
+    if given.object_type is not None:
+        authorise_action(asked.principal, "profile:PutProfileObject", asked.domain_name)
     private_addresses = asked.services.settings.webhook_private_addresses
     checked = jobs.check_request(given, strict=asked.is_strict, private_addresses=private_addresses)
     with asked.writing() as session:

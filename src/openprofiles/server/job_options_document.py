@@ -87,6 +87,15 @@ def options_document(options: JobOptions) -> dict[str, Any]:
 
 def file_form_document(form: FileForm) -> dict[str, Any]:
     """What a file was read as."""
+    if form.is_json_lines:
+        return {
+            "Compression": form.compression,
+            "Encoding": form.encoding,
+            "ByteOrderMark": form.has_byte_order_mark,
+            "LineEnds": form.line_ends,
+            "JsonLines": True,
+            "Given": [],
+        }
     names = {field: name for name, field in (_FILE_MEMBERS | _NUMBER_MEMBERS).items()}
     numbers = {name: getattr(form, field) for name, field in _NUMBER_MEMBERS.items()}
     return {
@@ -119,6 +128,8 @@ def _check_document(check: ValueCheck) -> dict[str, Any]:
 
 def read_file_form(document: Mapping[str, Any]) -> FileForm:
     """What ``file_form_document`` was made of."""
+    if document.get("JsonLines"):
+        return FileForm.json_lines(document["Compression"])
     numbers: dict[str, Any] = {field: document.get(name) for name, field in _NUMBER_MEMBERS.items()}
     return FileForm(
         compression=document["Compression"],

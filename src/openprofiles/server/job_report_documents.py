@@ -27,6 +27,7 @@ def job_document(job: UploadJob, now: datetime) -> dict[str, Any]:
     return without_none(
         {
             "JobId": job.job_id,
+            "ObjectType": job.object_type,
             "Status": job.status.value,
             "StatusReason": job.status_reason,
             "Message": job.failure_message,

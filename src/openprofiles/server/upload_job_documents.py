@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,9 @@ from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
 
-_CREATE_MEMBERS = ("DisplayName", "Fields", "UniqueKey", "DataExpiry", "Options", "IdempotencyToken")
+_CREATE_MEMBERS = ("DisplayName", "Fields", "UniqueKey", "ObjectType", "DataExpiry", "Options", "IdempotencyToken")
+# What CreateUploadJob requires, and what a job of objects has not.
+_OF_PROFILES = {"Fields": {}, "UniqueKey": "-"}
 
 
 def read_create_document(domain_name: str, body: bytes) -> JobRequest:
@@ -25,7 +28,9 @@ def read_create_document(domain_name: str, body: bytes) -> JobRequest:
         InvalidRequest: the value of an option is none of the possible ones.
     """
     create = load_model().operations["CreateUploadJob"]
-    values = codec.read(create, {"DomainName": quote(domain_name, safe="").encode()}, b"", body)
+    is_of_objects = b'"ObjectType"' in body and "ObjectType" in members("The body", read_json(body), _CREATE_MEMBERS)
+    checked = json.dumps(_OF_PROFILES | read_json(body)).encode() if is_of_objects else body
+    values = codec.read(create, {"DomainName": quote(domain_name, safe="").encode()}, b"", checked)
     if broken := violations(create.input, values):
         raise bad_request(describe_violations(broken))
     document = members("The body", read_json(body), _CREATE_MEMBERS)
@@ -33,7 +38,8 @@ def read_create_document(domain_name: str, body: bytes) -> JobRequest:
     return JobRequest(
         display_name=values["DisplayName"],
         fields=values["Fields"],
-        unique_key=values["UniqueKey"],
+        unique_key="" if is_of_objects and "UniqueKey" not in document else values["UniqueKey"],
+        object_type=text("ObjectType", document["ObjectType"]) if is_of_objects else None,
         data_expiry_days=values.get("DataExpiry"),
         options=None if options is None else read_options_member("Options", options),
         idempotency_token=_read_token(document),

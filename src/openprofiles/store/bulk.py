@@ -16,11 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.job_kinds import UNDO
-from openprofiles.store.bulk_jobs import LeasedJobReader, LeasedJobWriter
+from openprofiles.job_kinds import UNDOS
+from openprofiles.store.bulk_jobs import JobStore, LeasedJobReader
 from openprofiles.store.bulk_protocols import (
     NUMBERS,
-    JobNotes,
     KeyIndex,
     KeyReader,
     PreparedRows,
@@ -178,14 +177,14 @@ class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
     @cached_property
     def _protecting_types(self) -> list[int]:
         """The object types whose fields no file replaces; none for an undo, which restores everything."""
-        if self._lease.kind == UNDO.name:
+        if self._lease.kind in UNDOS:
             return []
         rows = self._table(self._PROTECTING_TYPES, {"definition_id": pa.int64()}, self._domain_id)
         found: list[int] = rows["definition_id"].to_pylist()
         return found
 
 
-class BulkStore(BulkReader, LeasedJobWriter, ProfileRows, KeyIndex, JobNotes):
+class BulkStore(BulkReader, JobStore, ProfileRows, KeyIndex):
     """The connection of one loader that writes."""
 
     def checkpoint(self) -> None:

@@ -17,6 +17,7 @@ import pyarrow.ipc
 from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
 from openprofiles.feed_kinds import WEBHOOK
 from openprofiles.job_kinds import KINDS
+from openprofiles.store.bulk_protocols import JobNotes
 from openprofiles.store.change_actions import IS_REMOVAL_SQL, ChangeAction
 from openprofiles.store.leased_jobs import (
     ChunkState,
@@ -381,7 +382,7 @@ class LeasedJobWriter(LeasedJobReader):
         record_count: int,
         pid_base: int,
         file_header: Sequence[str],
-        repeated_count: int,
+        repeated_count: int | None,
         notices: Sequence[Any],
         undo_days: int | None,
     ) -> None:
@@ -393,7 +394,7 @@ class LeasedJobWriter(LeasedJobReader):
         """
         self._run(
             f"update upload_job set record_count = ?, pid_base = ?, file_header = {self._JSON.format('?')}, "
-            f"repeated_count = ?, notices = {self._JSON.format('?')}, undo_days = cast(? as bigint) "
+            f"repeated_count = cast(? as bigint), notices = {self._JSON.format('?')}, undo_days = cast(? as bigint) "
             "where job_number = ?",
             record_count,
             pid_base,
@@ -585,6 +586,7 @@ class LeasedJobWriter(LeasedJobReader):
         *,
         added: int = 0,
         image: bytes | None = None,
+        object_type: str | None = None,
     ) -> None:
         """Write a change by this job to the log.
 
@@ -592,6 +594,7 @@ class LeasedJobWriter(LeasedJobReader):
             pids: of the changed profiles, ascending.
             added: how many more profiles the domain has.
             image: what they were before: see ``bulk.images``; None: it is not kept.
+            object_type: the name of the type of the objects that were ingested.
         """
         numbers = pids.cast(pa.int64()).to_pylist()
         if not numbers:
@@ -605,7 +608,7 @@ class LeasedJobWriter(LeasedJobReader):
         self._run("update job set change_count = change_count + 1 where job_number = ?", self._lease.job_number)
         self._run(
             "insert into profile_change (domain_id, number, changed_at, action, job_number, first_pid, last_pid, "
-            "profile_count, pids) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "profile_count, pids, object_type) values (?, ?, ?, ?, ?, ?, ?, ?, ?, cast(? as text))",
             self._domain_id,
             number,
             to_milliseconds(now),
@@ -615,6 +618,7 @@ class LeasedJobWriter(LeasedJobReader):
             numbers[-1],
             len(numbers),
             pack_row_numbers(numbers),
+            object_type,
         )
         if image is not None:
             self._run(
@@ -627,3 +631,7 @@ class LeasedJobWriter(LeasedJobReader):
     def _run(self, sql: str, *parameters: object) -> None:
         """Run a statement that has no answer."""
         self._rows(sql, *parameters)
+
+
+class JobStore(LeasedJobWriter, JobNotes):
+    """What every job asks of the store, however its loader opens it."""

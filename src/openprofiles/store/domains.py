@@ -70,6 +70,13 @@ def read_domain(connection: Connection, name: str, *, for_change: bool = False) 
     return found
 
 
+def find_domain_by_number(connection: Connection, domain_id: int) -> Domain | None:
+    """Find the domain of this row number; None if it is deleted."""
+    query = select(table).where(table.c.domain_id == domain_id, table.c.deleted_at.is_(None))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _domain_of(row)
+
+
 def read_domains(connection: Connection, after_name: str, limit: int) -> list[Domain]:
     """Read up to ``limit`` domains after ``after_name``, by name (in code point order)."""
     rows = connection.execute(

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from openprofiles.job_kinds import KINDS, JobKind, Lane, Unit
+from openprofiles.job_kinds import KINDS, PREVIEWS, JobKind, Lane, Unit
 from openprofiles.store import webhooks
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import Moment, domain, job, metadata, upload_job
@@ -222,10 +222,10 @@ def stop_job(connection: Connection, of_job: Job, now: datetime) -> None:
     _stop(connection, now, job.c.job_number == of_job.job_number)
 
 
-def stop_jobs_on(connection: Connection, subject: Job, kind: JobKind, now: datetime) -> None:
-    """Stop the jobs of a kind that work on this job."""
-    of_kind = (job.c.domain_id == subject.domain_id, job.c.subject == subject.job_number, job.c.kind == kind.name)
-    _stop(connection, now, *of_kind)
+def stop_previews_of(connection: Connection, subject: Job, now: datetime) -> None:
+    """Stop the previews of an upload job."""
+    of_job = (job.c.domain_id == subject.domain_id, job.c.subject == subject.job_number)
+    _stop(connection, now, *of_job, job.c.kind.in_(PREVIEWS))
 
 
 def _stop(connection: Connection, now: datetime, *which: ColumnElement[bool]) -> None:

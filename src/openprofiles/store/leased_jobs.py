@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from openprofiles.job_kinds import PREVIEW
+from openprofiles.job_kinds import PREVIEWS
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
 
@@ -80,11 +80,12 @@ class LeasedUpload(LeasedJob):
     pid_base: int | None
     # See ``tables``.
     undo_days: int | None
+    object_type: str | None
 
     @property
     def is_preview(self) -> bool:
         """Whether nothing is to be written to the profiles."""
-        return self.kind == PREVIEW.name
+        return self.kind in PREVIEWS
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,13 +152,18 @@ def find_by_unique_keys(
     of_type = {"domain_id": domain_id, "object_type_id": object_type_id, "hashes": hashes}
     query = _NUMBERS_SQLITE if connection.dialect.name == "sqlite" else _NUMBERS_POSTGRESQL
     numbers = connection.execute(query, of_type).scalars().all()
-    is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(numbers))
-    rows = connection.execute(select(table).where(is_object)).mappings()
     found: dict[bytes, ProfileObject | None] = dict.fromkeys(unique_keys)
-    for one in map(_object_of, rows):
+    for one in find_by_numbers(connection, domain_id, numbers).values():
         if one.unique_key in found:
             found[one.unique_key] = one
     return found
+
+
+def find_by_numbers(connection: Connection, domain_id: int, numbers: Collection[int]) -> dict[int, ProfileObject]:
+    """Find the objects of the domain with these numbers."""
+    is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(numbers))
+    rows = connection.execute(select(table).where(is_object)).mappings()
+    return {one.object_no: one for one in map(_object_of, rows)}
 
 
 def list_objects(

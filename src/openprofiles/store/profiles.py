@@ -52,10 +52,16 @@ def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int
 
 def read_profiles(connection: Connection, domain_id: int, pids: Collection[int], now: datetime) -> dict[int, Profile]:
     """Read the unexpired profiles of the domain among these row numbers, by row number."""
+    # The expiry, as a condition, would have SQLite walk the index on domain and expiry.
+    found = read_profiles_of_numbers(connection, domain_id, pids)
+    return {pid: one for pid, one in found.items() if one.expires_at > now}
+
+
+def read_profiles_of_numbers(connection: Connection, domain_id: int, pids: Collection[int]) -> dict[int, Profile]:
+    """Read the profiles of the domain among these row numbers, expired ones among them."""
     rows = connection.execute(select(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
-    # The expiry, too, would have SQLite walk the index on domain and expiry.
     found = (_profile_of(row._mapping) for row in rows)
-    return {one.pid: one for one in found if one.domain_id == domain_id and one.expires_at > now}
+    return {one.pid: one for one in found if one.domain_id == domain_id}
 
 
 def lock_profile(connection: Connection, domain_id: int, pid: int, now: datetime) -> Profile | None:

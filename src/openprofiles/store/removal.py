@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.job_kinds import KINDS, UNDO
+from openprofiles.job_kinds import KINDS, UNDOS
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
 from openprofiles.store.tables import (
@@ -114,7 +114,7 @@ def remove_rows_of_ended_jobs_step(
     undo = job.alias()
     is_being_undone = exists().where(
         undo.c.subject == job.c.job_number,
-        undo.c.kind == UNDO.name,
+        undo.c.kind.in_(UNDOS),
         undo.c.status == UploadJobStatus.IN_PROGRESS,
     )
     undo_days = cast(upload_job.c.undo_days, BigInteger)
@@ -128,7 +128,7 @@ def remove_rows_of_ended_jobs_step(
         # An undo whose last loader died before it had given up continues with its own, once it is requested again.
         is_over[Kept.WHILE_IT_RUNS] = and_(
             job.c.status != UploadJobStatus.IN_PROGRESS,
-            or_(job.c.kind != UNDO.name, job.c.status != UploadJobStatus.FAILED, is_old),
+            or_(job.c.kind.not_in(UNDOS), job.c.status != UploadJobStatus.FAILED, is_old),
         )
     of_upload = upload_job.c.job_number == job.c.job_number
     most = 0

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
-from openprofiles.job_kinds import UPLOAD
+from openprofiles.job_kinds import UPLOADS
 from openprofiles.store.job_queue import is_due
 from openprofiles.store.tables import job, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -28,9 +28,7 @@ class RowCounts(NamedTuple):
 
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
     """Count the upload jobs of all domains by status; a status without jobs counts 0."""
-    rows = connection.execute(
-        select(job.c.status, func.count()).where(job.c.kind == UPLOAD.name).group_by(job.c.status)
-    )
+    rows = connection.execute(select(job.c.status, func.count()).where(job.c.kind.in_(UPLOADS)).group_by(job.c.status))
     return dict.fromkeys(UploadJobStatus, 0) | {UploadJobStatus(status): count for status, count in rows}
 
 
@@ -78,7 +76,7 @@ def read_row_counts(
             counts.failed_count,
         )
         .join(upload_job, counts.job_number == job.c.job_number)
-        .where(job.c.kind == UPLOAD.name)
+        .where(job.c.kind.in_(UPLOADS))
     )
     running = connection.execute(counted.where(job.c.status == UploadJobStatus.IN_PROGRESS)).all()
     ended = [*connection.execute(counted.where(job.c.job_number > after, ~not_ended))]

@@ -364,6 +364,9 @@ upload_job = Table(
     # For how long after its end the job can be undone, fixed before its first change: 0: nothing is kept for that.
     # Null: it has changed nothing so far, or an earlier version began with it.
     Column("undo_days", Integer),
+    # The name of the type of the objects that the rows of the file are; null: they are profiles. Then the file has no
+    # mapping (no fields), and the unique key is the name of that of the type.
+    Column("object_type", Text),
     info=owned_by(Owner.JOB, "one for each upload job or preview"),
 )
 

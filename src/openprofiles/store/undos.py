@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from openprofiles.job_kinds import UNDO, Unit
+from openprofiles.job_kinds import UNDOS, Unit
 from openprofiles.store.job_queue import Job, columns_of, update_job
 from openprofiles.store.tables import job, undo_image, undo_job, undo_kept_profile
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -51,14 +51,14 @@ def find_undo(connection: Connection, undone: Job) -> UndoJob | None:
     row = connection.execute(
         select(*columns_of(UndoJob, job, undo_job))
         .join(undo_job, undo_job.c.job_number == job.c.job_number)
-        .where(job.c.subject == undone.job_number, job.c.kind == UNDO.name)
+        .where(job.c.subject == undone.job_number, job.c.kind.in_(UNDOS))
     ).one_or_none()
     return None if row is None else UndoJob.of_row(row._asdict())
 
 
 def find_undo_statuses(connection: Connection, job_numbers: Collection[int]) -> dict[int, UploadJobStatus]:
     """Return the status of the undo of each job, by row number; jobs without an undo are left out."""
-    query = select(job.c.subject, job.c.status).where(job.c.subject.in_(job_numbers), job.c.kind == UNDO.name)
+    query = select(job.c.subject, job.c.status).where(job.c.subject.in_(job_numbers), job.c.kind.in_(UNDOS))
     return {undone: UploadJobStatus(status) for undone, status in connection.execute(query)}
 
 

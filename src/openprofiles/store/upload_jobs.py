@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from openprofiles.job_kinds import PREVIEW, UNDO, UPLOAD, Unit
+from openprofiles.job_kinds import PREVIEWS, UNDOS, UPLOADS, Unit
 from openprofiles.store.job_queue import Job, columns_of, lock_job
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import (
@@ -61,6 +61,12 @@ class UploadJob(Job):
     failed_rows_key: bytes | None
     options: dict[str, Any] | None
     undo_days: int | None
+    object_type: str | None
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it is a preview, which AWS's API does not know."""
+        return self.kind in PREVIEWS
 
     def amount(self, unit: Unit) -> tuple[int, int | None]:
         match unit:
@@ -189,12 +195,12 @@ def list_jobs(
         status: only those that have it; None: all.
         with_checks: also those that were previewed and never started.
     """
-    query = _select().where(job.c.domain_id == domain_id, job.c.kind == UPLOAD.name)
+    query = _select().where(job.c.domain_id == domain_id, job.c.kind.in_(UPLOADS))
     if status is not None:
         query = query.where(job.c.status == status)
     if not with_checks:
         preview = job.alias()
-        previewed = select(preview.c.subject).where(preview.c.domain_id == domain_id, preview.c.kind == PREVIEW.name)
+        previewed = select(preview.c.subject).where(preview.c.domain_id == domain_id, preview.c.kind.in_(PREVIEWS))
         query = query.where(or_(job.c.started_at.is_not(None), job.c.job_number.not_in(previewed)))
     if before is not None:
         place = (job.c.created_at, job.c.job_number)
@@ -215,7 +221,7 @@ def list_creations(connection: Connection, domain_id: int, *, limit: int) -> lis
         select(at, func.coalesce(upload_job.c.created_count, -undo_job.c.removed_count))
         .outerjoin_from(job, upload_job, upload_job.c.job_number == job.c.job_number)
         .outerjoin(undo_job, undo_job.c.job_number == job.c.job_number)
-        .where(job.c.domain_id == domain_id, job.c.kind.in_((UPLOAD.name, UNDO.name)))
+        .where(job.c.domain_id == domain_id, job.c.kind.in_((*UPLOADS, *UNDOS)))
         .order_by(job.c.created_at.desc(), job.c.job_number.desc())
         .limit(limit)
     )
@@ -403,7 +409,7 @@ def remove_abandoned_checks(connection: Connection, *, checked_before: datetime)
     Their files are removed as those of no job.
     """
     preview = job.alias()
-    previews = select(preview.c.subject).where(preview.c.kind == PREVIEW.name)
+    previews = select(preview.c.subject).where(preview.c.kind.in_(PREVIEWS))
     is_recent = or_(preview.c.completed_at.is_(None), preview.c.completed_at >= checked_before)
     connection.execute(
         delete(job).where(

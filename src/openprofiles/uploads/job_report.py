@@ -44,7 +44,8 @@ class JobReport:
         fault_counts: the errors of its failed rows, the most frequent first; empty until it has ended.
         repeated_count: rows whose unique key an earlier row of the file has too; None until the file is read.
         notices: rows with an outcome that the user may not expect; empty until the file is read.
-        columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
+        columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read, and of a
+            file of objects, which has no mapping.
         file_form: the format of the file; None until reading has begun.
         step_seconds: the duration of each step, in order; empty until it has ended.
         webhook: the state of the webhook call for its end; None if there is no webhook.
@@ -69,7 +70,9 @@ class JobReport:
         """Describe the notices for people; the arguments are those of ``notice_sentence``."""
         if not self.notices:
             return []
-        header = read_mapping(self.job.fields, self.job.unique_key, strict=False).unique_key.header
+        header = self.job.unique_key
+        if self.job.object_type is None:
+            header = read_mapping(self.job.fields, header, strict=False).unique_key.header
         return [
             notice_sentence(notice, header, label_of, short_rows_option=short_rows_option) for notice in self.notices
         ]
@@ -111,7 +114,7 @@ def read_report(session: Reading, job_id: str) -> JobReport:
     webhook = find_delivery(connection, job.job_number) if job.completed_at is not None else None
     undo_status = find_undo_statuses(session, [job]).get(job.job_number)
     not_mapped = None
-    if findings.file_header is not None:
+    if findings.file_header is not None and job.object_type is None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
         not_mapped = [header for header in findings.file_header if header not in mapped]
     return JobReport(

@@ -12,15 +12,16 @@ import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, NewType, TypeAlias, TypeVar
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
-from openprofiles.job_kinds import PREVIEW, UPLOAD
+from openprofiles.job_kinds import OBJECT_UPLOAD, UPLOAD
 from openprofiles.master_key import MasterKey
+from openprofiles.objects.used_types import find_used_type
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import job_queue, upload_jobs
@@ -95,14 +96,17 @@ class JobRequest:
 
     Attributes:
         fields, unique_key, data_expiry_days: as in CreateUploadJob.
+        object_type: the name of the type of the objects that the rows are; None: they are profiles. Of objects there
+            are no fields and no unique key.
         options: None stands for the defaults.
         idempotency_token: the same request with the same token, sent again, gives the job that the first one made,
             whatever has become of it.
     """
 
     display_name: str
-    fields: Mapping[str, Mapping[str, str]]
-    unique_key: str
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unique_key: str = ""
+    object_type: str | None = None
     data_expiry_days: int | None = None
     options: JobOptions | None = None
     idempotency_token: str | None = None
@@ -125,13 +129,40 @@ def check_request(request: JobRequest, *, strict: bool, private_addresses: bool 
         InvalidRequest: the mapping, the expiry or the options cannot be used; the message names the field.
     """
     require_token(request.idempotency_token)
-    read_mapping(request.fields, request.unique_key, strict=strict)
+    if request.object_type is None:
+        read_mapping(request.fields, request.unique_key, strict=strict)
+    else:
+        _check_object_request(request, strict=strict)
     if request.options is not None:
         check_options(request.options, request.fields, strict=strict, private_addresses=private_addresses)
     expiry_days = request.data_expiry_days or 0
     if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
         raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS allows at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
     return CheckedRequest(request)
+
+
+def _check_object_request(request: JobRequest, *, strict: bool) -> None:
+    if strict:
+        raise InvalidRequest(
+            "This server accepts only what AWS accepts (--compat strict), and AWS's upload jobs have no objects."
+        )
+    if request.fields or request.unique_key:
+        raise InvalidRequest(
+            "Give either ObjectType, or Fields and UniqueKey: an object type has its own fields and keys."
+        )
+    if request.data_expiry_days is not None:
+        raise InvalidRequest(
+            "An object type says when its objects expire, so DataExpiry cannot be given with ObjectType."
+        )
+    options = request.options or JobOptions()
+    usual = JobOptions()
+    for what, given, default in (
+        ("write mode", options.write_mode, usual.write_mode),
+        ("policy for blank cells", options.blank_cells, usual.blank_cells),
+        ("policy for fields edited by hand", options.hand_set_fields, usual.hand_set_fields),
+    ):
+        if given != default:
+            raise InvalidRequest(f"The {what} cannot be set with ObjectType: the object type decides what is written.")
 
 
 def check_options(
@@ -154,16 +185,22 @@ def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest)
     """Make a job that waits for its file.
 
     Raises:
-        InvalidRequest: another request came with the same token, or the domain has no secret for the webhook.
+        NotFound: there is no such object type.
+        InvalidRequest: another request came with the same token, the domain has no secret for the webhook, or the
+            object type has no mapping.
     """
     options = request.options
+    unique_key = request.unique_key
+    if request.object_type is not None:
+        unique_key = find_used_type(session, request.object_type).mapping.unique_key.name
     job_id = new_job_id(session.now)
     values: dict[str, Any] = {
         "job_id": job_id,
         "domain_id": session.domain.domain_id,
         "display_name": request.display_name,
         "fields": {name: dict(field) for name, field in request.fields.items()},
-        "unique_key": request.unique_key,
+        "unique_key": unique_key,
+        "object_type": request.object_type,
         "data_expiry_days": request.data_expiry_days or DEFAULT_DATA_EXPIRY_DAYS,
         "status": UploadJobStatus.CREATED,
         "created_at": session.now,
@@ -173,6 +210,8 @@ def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest)
     }
     if request.idempotency_token is not None:
         told = {name: values[name] for name in ("display_name", "fields", "unique_key", "data_expiry_days")}
+        if request.object_type is not None:
+            told["object_type"] = request.object_type
         told["options"] = (options or JobOptions()).to_json()
         values |= {"create_token": request.idempotency_token, "create_digest": digest_of(told)}
         made = _find_made(session, values)
@@ -180,7 +219,7 @@ def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest)
             return made
     if options is not None and options.webhook_url is not None:
         require_webhook(session)
-    job_queue.insert_job(session.connection, UPLOAD, values)
+    job_queue.insert_job(session.connection, UPLOAD if request.object_type is None else OBJECT_UPLOAD, values)
     return get_job(session, job_id)
 
 
@@ -195,7 +234,7 @@ def get_job(session: Reading, job_id: str, *, for_change: bool = False, or_previ
         NotFound: no such job in this domain.
     """
     job = upload_jobs.find_job(session.connection, session.domain.domain_id, job_id, for_change=for_change)
-    if job is None or (job.kind == PREVIEW.name and not or_preview):
+    if job is None or (job.is_preview and not or_preview):
         raise NotFound(f"Upload job {job_id} does not exist in domain {session.domain.name}.")
     return job
 
@@ -203,7 +242,7 @@ def get_job(session: Reading, job_id: str, *, for_change: bool = False, or_previ
 def find_job_of_number(session: Reading, job_number: int) -> UploadJob | None:
     """Find a job by row number, as in ``Profile.last_upload_job``; None if AWS's API has no such job."""
     job = upload_jobs.find_job_by_number(session.connection, session.domain.domain_id, job_number)
-    return None if job is None or job.kind == PREVIEW.name else job
+    return None if job is None or job.is_preview else job
 
 
 def list_jobs(
@@ -419,7 +458,7 @@ def start_job(session: Writing, job_id: str, *, idempotency_token: str | None = 
         start_token=idempotency_token,
     )
     # Whoever starts a job waits for no preview of it.
-    job_queue.stop_jobs_on(session.connection, job, PREVIEW, session.now)
+    job_queue.stop_previews_of(session.connection, job, session.now)
 
 
 def stop_job(session: Writing, job_id: str, *, is_preview: bool = False, only_if_created: bool = False) -> None:
@@ -437,7 +476,7 @@ def stop_job(session: Writing, job_id: str, *, is_preview: bool = False, only_if
         InvalidRequest: the job has ended otherwise.
     """
     job = get_job(session, job_id, for_change=True, or_preview=is_preview)
-    if is_preview and job.kind != PREVIEW.name:
+    if is_preview and not job.is_preview:
         raise InvalidRequest(f"Upload job {job_id} is not a preview.")
     if job.status is UploadJobStatus.STOPPED:
         return
@@ -445,7 +484,7 @@ def stop_job(session: Writing, job_id: str, *, is_preview: bool = False, only_if
         return
     if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
         raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and can no longer be stopped.")
-    job_queue.stop_jobs_on(session.connection, job, PREVIEW, session.now)
+    job_queue.stop_previews_of(session.connection, job, session.now)
     job_queue.stop_job(session.connection, job, session.now)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.ids import new_job_id
-from openprofiles.job_kinds import PREVIEW
+from openprofiles.job_kinds import PREVIEW_OF
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import job_queue, upload_jobs
@@ -59,7 +59,7 @@ def start_preview(session: Writing, master_key: MasterKey, job_id: str) -> Uploa
     preview_id = new_job_id(session.now)
     job_queue.insert_job(
         session.connection,
-        PREVIEW,
+        PREVIEW_OF[job.kind],
         {
             "job_id": preview_id,
             "domain_id": session.domain.domain_id,
@@ -68,6 +68,7 @@ def start_preview(session: Writing, master_key: MasterKey, job_id: str) -> Uploa
             "unique_key": job.unique_key,
             "data_expiry_days": job.data_expiry_days,
             "options": job.options,
+            "object_type": job.object_type,
             "status": UploadJobStatus.IN_PROGRESS,
             "created_at": session.now,
             "started_at": session.now,
@@ -90,7 +91,7 @@ def read_preview(session: Reading, master_key: MasterKey, preview_id: str) -> Pr
         InvalidRequest: the id is that of a job which is not a preview.
     """
     job = get_job(session, preview_id, or_preview=True)
-    if job.kind != PREVIEW.name:
+    if not job.is_preview:
         raise InvalidRequest(f"Upload job {preview_id} is not a preview.")
     contents = upload_jobs.list_preview_samples(session.connection, job.job_number)
     if job.failed_rows_key is None:

@@ -119,13 +119,20 @@ def _read_images(connection: Connection, upload_job_id: int, max_seen: int) -> t
 
 
 def _revisions_in(image: bytes) -> Iterator[tuple[int, int]]:
-    """Read the row number and revision of each profile in an image."""
+    """Read the row number and revision of each profile in an image.
+
+    A chunk of objects may have changed a profile several times; then it has each revision that it found.
+    """
     # Of no use to a server that is not asked for this.
     import pyarrow as pa
     import pyarrow.ipc
 
     with pa.ipc.open_stream(image) as stream:
-        indexes = [stream.schema.get_field_index(name) for name in ("pid", "revision")]
+        names = [name for name in ("pid", "revision", "left_revision") if name in stream.schema.names]
+        indexes = [stream.schema.get_field_index(name) for name in names]
     with pa.ipc.open_stream(image, options=pa.ipc.IpcReadOptions(included_fields=indexes)) as stream:
         rows = stream.read_all()
-    yield from zip(rows["pid"].to_pylist(), rows["revision"].to_pylist(), strict=True)
+    for row in rows.to_pylist():
+        left_revision = row.get("left_revision") or row["revision"] + 1
+        for revision in range(max(row["revision"], 1), left_revision):
+            yield row["pid"], revision

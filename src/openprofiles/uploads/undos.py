@@ -12,7 +12,7 @@ from datetime import datetime
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
-from openprofiles.job_kinds import UNDO
+from openprofiles.job_kinds import UNDO_OF
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import job_queue, undos
@@ -54,7 +54,7 @@ def start_undo(session: Writing, job_id: str) -> Undo:
         require_undoable(job, session.now)
         job_queue.insert_job(
             session.connection,
-            UNDO,
+            UNDO_OF[job.kind],
             {
                 "job_id": new_job_id(session.now),
                 "domain_id": session.domain.domain_id,

@@ -1,9 +1,10 @@
 """The loader: a process that runs one job and ends.
 
 The worker starts it as ``python -m openprofiles.worker.loader``. It reads its arguments as one line of JSON from its
-standard input, which may come much later. It opens the store through ADBC only and lowers its priority next to a server
-after some seconds of work. It may be killed at any moment, and releases its memory when it ends. It also ends when its
-standard input is closed: then its worker is gone, and another worker may have taken over the job.
+standard input, which may come much later. It opens the store in one way only (``job_kinds.Opens``), and lowers its
+priority next to a server after some seconds of work. It may be killed at any moment, and releases its memory when it
+ends. It also ends when its standard input is closed: then its worker is gone, and another worker may have taken over
+the job.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ import threading
 from contextlib import closing
 from importlib import import_module
 from pkgutil import resolve_name
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from openprofiles.bulk.scratch import ScratchNotWritable, warm_up
 from openprofiles.clock import Clock, utc_now
 from openprofiles.errors import FilesUnreachable
-from openprofiles.job_kinds import KINDS
+from openprofiles.job_kinds import KINDS, Opens
 from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.settings import Settings
 from openprofiles.store.bulk import BulkStore
 from openprofiles.store.leased_jobs import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
-from openprofiles.store.open_bulk import open_bulk_store
+from openprofiles.store.open_bulk import open_bulk_store, open_leased_store
 from openprofiles.uploads.arrival.encrypted_file import DamagedFile
 from openprofiles.uploads.reading.uploaded_file import UploadedFileMissing
 from openprofiles.worker.full_disk import is_full_disk
@@ -43,6 +44,9 @@ from openprofiles.worker.loader_arguments import (
     LoaderArguments,
 )
 from openprofiles.worker.priority import yield_when_long
+
+if TYPE_CHECKING:
+    from openprofiles.store.leased_store import LeasedStore
 
 # No fault of the load, and nothing that ends by itself: the worker makes some attempts, then the job says what it is.
 _OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
@@ -61,7 +65,9 @@ for _module in (
 ):
     import_module(_module)
 for _kind in KINDS.values():
-    resolve_name(_kind.runner)
+    # The others need what takes as long again.
+    if _kind.opens is Opens.IN_BULK:
+        resolve_name(_kind.runner)
 
 _logger = EventLogger("openprofiles.worker.loader")
 
@@ -110,11 +116,13 @@ def main() -> int:
 
 
 def _run(settings: Settings, lease: Lease) -> None:
-    with closing(open_bulk_store(settings, lease)) as store:
+    is_in_bulk = KINDS[lease.kind].opens is Opens.IN_BULK
+    store = open_bulk_store(settings, lease) if is_in_bulk else open_leased_store(settings, lease)
+    with closing(store):
         run_leased_job(store, settings, utc_now)
 
 
-def run_leased_job(store: BulkStore, settings: Settings, clock: Clock) -> None:
+def run_leased_job(store: BulkStore | LeasedStore, settings: Settings, clock: Clock) -> None:
     """Run the leased job to its end, whatever its kind."""
     resolve_name(KINDS[store.read_job().kind].runner)(store, settings, clock)
 

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.job_kinds import PHASE_WORDS, PREVIEW
+from openprofiles.job_kinds import PHASE_WORDS
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.server.console.failed_rows import parts_of_file, read_failures, send_as_csv
 from openprofiles.server.console.job_progress import (
@@ -245,7 +245,8 @@ def show_job(visitor: Visitor, fault: str | None = None) -> Response:
         groups, more_reasons, failed_rows_kept = read_failures(session, visitor.services.master_key, report)
         if job.completed_at is not None and report.repeated_count:
             repeated = list_repeated_rows(session, job.job_id, max_results=_REPEATED_ROWS_SHOWN).items
-    mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    mapping = None if job.object_type is not None else read_mapping(job.fields, job.unique_key, strict=False)
+    fields = () if mapping is None else mapping.fields
     options = JobOptions.from_json(job.options)
     notices = notice_sentences(report)
     doubts = []
@@ -265,7 +266,7 @@ def show_job(visitor: Visitor, fault: str | None = None) -> Response:
         notices=[text for text in notices if text not in doubts],
         policies=_policies(
             options,
-            [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
+            [full_label_of(field.path) for field in fields if field.name in options.checks],
             with_webhook=visitor.may(_SETTING_OPTIONS, session.domain.name),
         ),
         steps=[(PHASE_WORDS.get(step, step), seconds) for step, seconds in report.step_seconds.items()],
@@ -329,7 +330,7 @@ def _shared(visitor: Visitor, session: Reading, report: JobReport, undo: Undo | 
 
 def _read(session: Reading, job_id: str) -> tuple[JobReport, Undo | None]:
     report = read_report(session, job_id)
-    if report.job.kind == PREVIEW.name:
+    if report.job.is_preview:
         raise NotFound(f"Upload job {job_id} does not exist in domain {session.domain.name}.")
     return report, None if report.undo_status is None else undos.read_undo(session, job_id)
 

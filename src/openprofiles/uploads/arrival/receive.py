@@ -23,7 +23,6 @@ from urllib.parse import urlencode
 
 from openprofiles.clock import utc_now
 from openprofiles.errors import FilesUnreachable, InvalidRequest
-from openprofiles.job_kinds import PREVIEW
 from openprofiles.master_key import MasterKey
 from openprofiles.store import job_queue, upload_jobs
 from openprofiles.store.connections import Store
@@ -225,7 +224,7 @@ class FileReceiver:
                         file_received_at=utc_now(),
                     )
                     # The file that they read goes.
-                    job_queue.stop_jobs_on(connection, job, PREVIEW, utc_now())
+                    job_queue.stop_previews_of(connection, job, utc_now())
         except Exception:
             # The disk may be full, and this file what fills it. A commit that fails may still have been kept, so the
             # store is asked.

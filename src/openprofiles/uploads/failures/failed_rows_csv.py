@@ -56,7 +56,7 @@ def failed_rows_csv(
         rows: in file order.
         dialect: that of the uploaded file; the plain form has commas, whatever that had.
     """
-    write_line = partial(_spreadsheet_line, delimiter=dialect.delimiter) if for_spreadsheet else _plain_line
+    write_line = partial(_spreadsheet_line, delimiter=dialect.written_delimiter) if for_spreadsheet else _plain_line
     table = failed_rows_table(headers, rows, dialect)
     part = [codecs.BOM_UTF8] if for_spreadsheet else []
     header = next(table)

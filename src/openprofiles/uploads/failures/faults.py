@@ -36,6 +36,16 @@ NUL_BYTE = "NUL_BYTE"
 INVALID_UTF8 = "INVALID_UTF8"
 SURPLUS_LEFT = "SURPLUS_LEFT"
 RECORD_TOO_LONG = "RECORD_TOO_LONG"
+# Of rows that are objects.
+NOT_AN_OBJECT = "NOT_AN_OBJECT"
+MISSING_KEY = "MISSING_KEY"
+KEY_TOO_LONG = "KEY_TOO_LONG"
+FIELD_TOO_LONG = "FIELD_TOO_LONG"
+NOT_TEXT = "NOT_TEXT"
+NOT_COMPUTABLE = "NOT_COMPUTABLE"
+AMBIGUOUS_KEYS = "AMBIGUOUS_KEYS"
+NO_PROFILE_FOUND = "NO_PROFILE_FOUND"
+AMBIGUOUS_STANDARD_OBJECT = "AMBIGUOUS_STANDARD_OBJECT"
 
 
 _LONGEST = f"A field takes {MAX_VALUE_LENGTH} characters, AdditionalInformation {MAX_ADDITIONAL_INFORMATION_LENGTH:,}."
@@ -99,6 +109,27 @@ _SENTENCES = {
     INVALID_UTF8: (
         "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, name "
         "its encoding, or type these characters again."
+    ),
+    NOT_AN_OBJECT: (
+        "The row is not a JSON object, or has more than 256,000 bytes. Write each object on a line of its own."
+    ),
+    MISSING_KEY: "The object has no value for a key that it needs. Fields of the object type: {column}.",
+    KEY_TOO_LONG: "The value of the key {column} is longer than 255 characters.",
+    FIELD_TOO_LONG: f"The value of the field {{column}} is too long for its target. {_LONGEST}",
+    NOT_TEXT: (
+        "The value of the field {column} contains the character U+0000 or half of a surrogate pair, which is not text."
+    ),
+    NOT_COMPUTABLE: "The value of the field {column} cannot be computed: its source has a result that is too long.",
+    AMBIGUOUS_KEYS: (
+        "Every key of the object finds several profiles, so it is unclear which one it belongs to. Remove the "
+        "duplicates or send another key."
+    ),
+    NO_PROFILE_FOUND: (
+        "No key of the object finds a profile, and its object type does not create profiles. Load the profiles first, "
+        "or allow the object type to create them."
+    ),
+    AMBIGUOUS_STANDARD_OBJECT: (
+        "A key of the object finds several standard objects of its profile, so it is unclear which one it belongs to."
     ),
     RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
 }

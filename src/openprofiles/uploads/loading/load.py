@@ -24,8 +24,6 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from openprofiles.bulk.key_writes import ADD, REMOVE, build_field_index
 from openprofiles.bulk.leased_work import check_stop
 from openprofiles.bulk.run_job import End, JobEnded, failed, run_job
@@ -39,8 +37,8 @@ from openprofiles.master_key import MasterKey, load_master_key
 from openprofiles.settings import Settings
 from openprofiles.store.bulk import BulkStore
 from openprofiles.store.leased_jobs import LeasedUpload
-from openprofiles.store.note_tables import FAILED_ROWS, ORDERED_RECORDS, REPEATED_ROWS
-from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
+from openprofiles.store.note_tables import ORDERED_RECORDS, REPEATED_ROWS
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UploadJobStatus
 from openprofiles.uploads.arrival.client_token import decrypt_client_token
 from openprofiles.uploads.arrival.files import Files, open_files
 from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
@@ -52,6 +50,7 @@ from openprofiles.uploads.loading.cut_off_texts import find_cut_off_texts
 from openprofiles.uploads.loading.damaged_values import find_damaged_values
 from openprofiles.uploads.loading.deleted_rows import find_deleted_rows
 from openprofiles.uploads.loading.exchanged_values import find_exchanged_values, find_taken_values
+from openprofiles.uploads.loading.failed_rows_report import end_of_rows, report_failed_rows, require_enough_rows
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
 from openprofiles.uploads.loading.index import KeySorting, write_load_keys
 from openprofiles.uploads.loading.load_work import Load
@@ -89,9 +88,6 @@ STAGE = "stage"
 PLAN = "plan"
 REPORT = "report"
 
-
-# Each has as many faults as the mapping has fields, at worst.
-_FAILED_RECORDS_PER_READ = 2_000
 
 # With less, sorting and merging would take the memory from each other.
 _SORTING_AHEAD_BYTES = 240_000_000
@@ -250,14 +246,7 @@ class _Loading:
 
     def end(self) -> End:
         """Find how the job ends, also if another loader has run its steps."""
-        job = self._store.read_upload()
-        if reason := self._options.too_many_failed(job.failed_count, job.record_count or 0):
-            return failed(f"{reason} The rows that were already loaded are kept.")
-        if job.failed_count == job.record_count:
-            return failed(_all_failed(job))
-        if job.failed_count:
-            return End(UploadJobStatus.PARTIALLY_SUCCEEDED, VALIDATION_FAILURE)
-        return End(UploadJobStatus.SUCCEEDED)
+        return end_of_rows(self._store.read_upload(), self._options)
 
     def _stage(self, _at: Standing | None) -> None:
         try:
@@ -271,7 +260,7 @@ class _Loading:
     def _report(self, at: Standing | None) -> None:
         if at is None or at.phase != REPORT:
             _report_plan(self._store, self._scratch, self._mapping, self._file, undo_days=self._undo_days)
-        _report_failed_rows(
+        report_failed_rows(
             self._store, self._scratch, self._failed_rows, at.position if at and at.phase == REPORT else 0
         )
         job = self._store.read_upload()
@@ -279,10 +268,7 @@ class _Loading:
             notices = [Notice.from_json(notice) for notice in self._store.read_notices()]
             if reason := describe_refusal(notices):
                 raise JobEnded(failed(reason))
-        if reason := self._options.too_many_failed(job.failed_count, job.record_count or 0):
-            raise JobEnded(failed(f"{reason} Nothing was loaded."))
-        if job.failed_count == job.record_count:
-            raise JobEnded(failed(_all_failed(job)))
+        require_enough_rows(job, self._options)
 
     @cached_property
     def _load(self) -> Load:
@@ -357,10 +343,6 @@ class _Loading:
                 self._sorting.close()
                 self._sorting = None
             raise
-
-
-def _all_failed(job: LeasedUpload) -> str:
-    return f"All {job.record_count} rows failed. See the failed rows for the reasons."
 
 
 def _begin_again(store: BulkStore) -> LeasedUpload:
@@ -527,36 +509,6 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping
             notices += find_sparse_rows(scratch, mapping)
         notices += find_unusual_keys(scratch, mapping, is_checked=is_checked)
     return notices
-
-
-def _report_failed_rows(store: BulkStore, scratch: Scratch, failed_rows: FailedRowContents, position: int) -> None:
-    """Write the failed rows to the store, those after record ``position``."""
-    if not scratch.is_done("failed in order"):
-        if not scratch.value("create or replace table failed_in_order as select * from failed order by record, fault"):
-            return
-        scratch.run("create or replace table failed_record as select record from failed_in_order where fault = 0")
-        scratch.mark_done("failed in order")
-    # The tables were made in order, so their row ids are: a range of them is read without looking at the others.
-    first = int(scratch.value("select count(*) from failed_record where record <= ?", [position]))
-    while True:
-        after, upto = scratch.only_row(
-            "select min(record) - 1, max(record) from failed_record where rowid >= ? and rowid < ?",
-            [first, first + _FAILED_RECORDS_PER_READ],
-        )
-        if upto is None:
-            return
-        first += _FAILED_RECORDS_PER_READ
-        rows = scratch.table(
-            "select record, fault, line, code, column_name, detail from failed_in_order "
-            "where record > ? and record <= ? order by record, fault",
-            [after, upto],
-        )
-        for part in failed_rows.tables(rows):
-            with store.chunk() as state:
-                check_stop(state)
-                store.add_notes(FAILED_ROWS, part)
-                failed_count = pc.sum(pc.equal(part["fault"], 0)).as_py()
-                store.record_progress(phase=REPORT, position=part["record"][-1].as_py(), failed=failed_count)
 
 
 def _created_so_far(scratch: Scratch, phase: str | None, position: int) -> str:

@@ -725,7 +725,9 @@ def _name_form_sql(value: str) -> str:
 
 def _no_identity_sql(value: str, mapping: UploadMapping, *, strict: bool) -> dict[str, str]:
     """SQL conditions under which a value identifies no customer, by the code of the error."""
-    conditions = {}
+    conditions: dict[str, str] = {}
+    if not mapping.needs_key:
+        return conditions
     # As a standard key, a placeholder has no normal form, so that the index could not find it again.
     if mapping.can_be_given or not strict:
         conditions[faults.PLACEHOLDER_KEY] = sql_is_placeholder(value)

@@ -126,6 +126,11 @@ class UploadMapping:
         return sql_search_form(self.key_name, identity) if self.is_finer_than_search else identity
 
     @property
+    def needs_key(self) -> bool:
+        """Whether a row without a unique key fails."""
+        return True
+
+    @property
     def can_be_given(self) -> bool:
         """Whether AddProfileKey can give a profile the unique key."""
         return self.key_name in KEY_PATHS

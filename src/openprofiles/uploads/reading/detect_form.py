@@ -74,6 +74,32 @@ _FEWEST_RETURNS = 20
 _FEWEST_SIGNS = 2
 
 
+def find_json_lines(file: Readable, *, max_unpacked_bytes: int) -> FileForm | None:
+    """Find out whether a file has a JSON object on each line; None if it is something else.
+
+    Args:
+        file: at its beginning.
+
+    Raises:
+        InvalidRequest: it is one list of objects.
+        FileDamaged: it is compressed and cannot be decompressed.
+    """
+    from openprofiles.uploads.reading.tables.json_rows import json_kind
+    from openprofiles.uploads.reading.tables.table import JSON_ARRAY
+
+    magic = file.read(_MAGIC_BYTES)
+    compression = find_compression(magic)
+    whole = PartsReader(chain([magic] if magic else [], _rest(file)))
+    plain = whole if compression == "none" else PartsReader(unpacked(whole, compression, max_unpacked_bytes))
+    kind = json_kind(plain.read(_HEAD_BYTES))
+    if kind == JSON_ARRAY:
+        raise InvalidRequest(
+            "The file is one JSON list. A job needs one object on each line, as `jq -c '.[]' FILE` writes them; the "
+            "command openprofiles import does so itself."
+        )
+    return None if kind is None else FileForm.json_lines(compression)
+
+
 def detect_form(
     file: Readable,
     given: FileOptions,

@@ -31,6 +31,11 @@ class Dialect:
     first_row: int | None = None
 
     @property
+    def written_delimiter(self) -> str:
+        """The delimiter of a file for spreadsheets; JSON objects, which have one cell, have none of their own."""
+        return self.delimiter if self.delimiter in ALL_DELIMITERS else DELIMITERS[0]
+
+    @property
     def delimiter_byte(self) -> int:
         return ord(self.delimiter)
 

@@ -18,6 +18,9 @@ MAX_COLUMNS = 16_384
 
 # The ``header_line`` of a file without a header.
 NO_HEADER = 0
+# The only column of a file of JSON objects, and what no JSON text has, which stands for its delimiter.
+OBJECT_COLUMN = "Object"
+_NO_DELIMITER = "\x1f"
 _MAX_HEADER_LINE = 1_000_000
 _MAX_FIRST_ROW = 1_000_000
 
@@ -124,7 +127,7 @@ class FileOptions:
 STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
 
 
-_READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blanks", "skips_blank_rows")
+_READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blanks", "skips_blank_rows", "is_json_lines")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,7 @@ class FileForm:
         skips_blanks: whether blanks after delimiters and around quotes do not belong to the cells.
         skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
         first_row: as in ``FileOptions``.
+        is_json_lines: whether each line is a JSON object, which is the only cell of its row.
         given: those of ``FileOptions`` that were not detected.
     """
 
@@ -160,6 +164,20 @@ class FileForm:
     skips_blank_rows: bool = False
     first_row: int | None = None
     given: tuple[str, ...] = ()
+    is_json_lines: bool = False
+
+    @classmethod
+    def json_lines(cls, compression: str) -> FileForm:
+        """Make the form of a file with a JSON object on each line."""
+        return cls(
+            compression=compression,
+            delimiter=_NO_DELIMITER,
+            quote=NO_QUOTE,
+            header_line=NO_HEADER,
+            column_count=1,
+            skips_blank_rows=True,
+            is_json_lines=True,
+        )
 
     def to_options(self) -> FileOptions | None:
         """Convert the form to a job's options; None if the job would detect it, strict or not."""
@@ -192,7 +210,7 @@ class FileForm:
 
         A file that was made from a table has only values.
         """
-        return not self.is_strict and self.first_row is None
+        return not self.is_strict and self.first_row is None and not self.is_json_lines
 
     @property
     def is_strict(self) -> bool:
@@ -218,6 +236,8 @@ class FileForm:
 
     def describe(self) -> str:
         """Describe the form for people, as part of a sentence: ``windows-1252, semicolons, CRLF``."""
+        if self.is_json_lines:
+            return ", ".join(["JSON lines", *([self.compression] if self.compression != "none" else [])])
         parts = [self.encoding, DELIMITER_NAMES[self.delimiter]]
         if self.quote != '"':
             parts.append("single quotes" if self.quote == "'" else "no quoting")

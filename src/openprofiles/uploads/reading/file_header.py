@@ -10,7 +10,7 @@ from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.mappings.header_names import names_field
 from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
-from openprofiles.uploads.reading.file_form import MAX_COLUMNS, NO_HEADER, FileForm
+from openprofiles.uploads.reading.file_form import MAX_COLUMNS, NO_HEADER, OBJECT_COLUMN, FileForm
 from openprofiles.uploads.reading.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
 from openprofiles.uploads.reading.text_formulas import text_of_formula
 
@@ -99,6 +99,8 @@ def split_header(header: Header, form: FileForm) -> list[str]:
     Raises:
         InvalidRequest: it cannot be read, and the message names the line; or it has too many columns.
     """
+    if form.is_json_lines:
+        return [OBJECT_COLUMN]
     if form.header_line == NO_HEADER:
         return [f"Column {number}" for number in range(1, form.column_count + 1)]
     if header.fault in _NO_TEXT:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from openprofiles.uploads.arrival.encrypted_file import DamagedFile, DecryptingReader
 from openprofiles.uploads.arrival.files import Files
-from openprofiles.uploads.reading.detect_form import detect_form
+from openprofiles.uploads.reading.detect_form import detect_form, find_json_lines
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 from openprofiles.uploads.reading.file_text import TextReader, open_text
 
@@ -45,18 +45,24 @@ class UploadedFile:
         """How much of it was read, as it was uploaded, since it was opened last."""
         return 0 if self._reader is None else self._reader.size_bytes
 
-    def detect(self, given: FileOptions, headers: Collection[str], region: str, *, strict: bool) -> FileForm:
+    def detect(
+        self, given: FileOptions, headers: Collection[str], region: str, *, strict: bool, may_be_json: bool = False
+    ) -> FileForm:
         """Find out its form, unless it is known.
 
         Args:
             headers: the columns that are mapped.
             region: the country of the domain's phone numbers.
             strict: read the rows as AWS does.
+            may_be_json: whether it may have a JSON object on each line.
 
         Raises:
             InvalidRequest: it is not text.
             FileDamaged: it cannot be decompressed.
         """
+        if self._form is None and may_be_json:
+            with self._decrypted() as reader:
+                self._form = find_json_lines(reader, max_unpacked_bytes=self._max_unpacked_bytes)
         if self._form is None:
             with self._decrypted() as reader:
                 self._form = detect_form(

@@ -13,7 +13,7 @@ from openprofiles.uploads.reading.detect_form import find_compression
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.reading.file_text import open_text
 from openprofiles.uploads.reading.other_kinds import find_other_kind
-from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreadable, write_table
+from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreadable, write_lines, write_table
 
 _HEAD_BYTES = 64 * 1024
 _ENTRIES_SHOWN = 3
@@ -52,6 +52,39 @@ def convert_table(
     """
     table = _open_table(file, sheet, max_unpacked_bytes, kept_sheet)
     return None if table is None else (write_table(table.rows(), max_unpacked_bytes), table.account)
+
+
+def convert_json_lines(file: BinaryIO, max_unpacked_bytes: int) -> tuple[BinaryIO, FileForm] | None:
+    """Turn JSON objects into a file with one on each line; None if the file has none, and is at its beginning again.
+
+    A file that has them so already is returned as it is. Objects keep the number of the line on which they begin.
+
+    Args:
+        file: at its beginning.
+        max_unpacked_bytes: how large it may be when it is unpacked.
+
+    Raises:
+        TableUnreadable: it is not valid JSON; the message says where.
+        FileDamaged: it is compressed, and cannot be decompressed.
+    """
+    from openprofiles.uploads.reading.tables.json_rows import JsonRows, has_object_line, json_kind
+
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    form = FileForm(compression=find_compression(head))
+    if form.compression != "none":
+        head = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read(_HEAD_BYTES)
+        file.seek(0)
+    if json_kind(head) is None:
+        return None
+    if has_object_line(head):
+        return file, FileForm.json_lines(form.compression)
+
+    def open_bytes() -> Callable[[int], bytes]:
+        file.seek(0)
+        return open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read
+
+    return write_lines(JsonRows(open_bytes, head).lines(), max_unpacked_bytes), FileForm.json_lines("none")
 
 
 def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None) -> _Table | None:

@@ -58,6 +58,17 @@ def json_kind(head: bytes) -> str | None:
     return kind if text.startswith("{") and after_brace.startswith(('"', "}")) else None
 
 
+def has_object_line(head: bytes) -> bool:
+    """Return whether the first line of a file that is not blank is a JSON object."""
+    if _find_encoding(head) != "utf-8":
+        return False
+    line = head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 class JsonRows:
     """JSON objects as rows: a column for each member of any object, in the order of their appearance.
 
@@ -128,8 +139,30 @@ class JsonRows:
             return plain_number(value)
         return value if isinstance(value, str) else _json_text(value)
 
+    def lines(self) -> Iterator[str]:
+        """Read each object as a line of JSON, with blank lines so that it has the line on which it begins.
+
+        Raises:
+            TableUnreadable: the file has something else; the message names the line.
+        """
+        written = 0
+        for line, found in self._read():
+            # Several on a line, or an array with a bracket of its own, cannot all keep their lines.
+            yield from [""] * max(line - 1 - written, 0)
+            yield _json_text(found)
+            written = max(written + 1, line)
+
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Read each object, and the line on which it begins."""
+        """Read each object as a row, and the line on which it begins."""
+        for line, found in self._read(refuses_rows=True):
+            yield line, dict(self._flatten(found, line))
+
+    def _read(self, *, refuses_rows: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Read each object, and the line on which it begins.
+
+        Args:
+            refuses_rows: whether one object whose members seem to be the rows is refused.
+        """
         text = _Text(self._open_bytes(), self._encoding)
         is_array = self.account.kind == JSON_ARRAY
         text.skip_blanks(_MARK)
@@ -161,14 +194,14 @@ class JsonRows:
             line = text.line
             found = text.read_object()
             text.skip_blanks()
-            if is_first and not is_array and text.is_at_end() and _are_rows(list(found.values())):
+            if refuses_rows and is_first and not is_array and text.is_at_end() and _are_rows(list(found.values())):
                 raise TableUnreadable(
                     "The file is one JSON object, and its members seem to be the rows. Turn it into an array: "
                     "jq '[to_entries[] | {key} + .value]' FILE | openprofiles import - --domain NAME. If it is one "
                     "row, put [ and ] around it."
                 )
             is_first = False
-            yield line, dict(self._flatten(found, line))
+            yield line, found
 
     def _flatten(self, found: dict[str, Any], line: int) -> Iterator[tuple[str, Any]]:
         taken: set[str] = set()

@@ -236,6 +236,29 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     return output
 
 
+def write_lines(lines: Iterable[str], max_bytes: int) -> BinaryIO:
+    """Write lines of text into a file without a name, which is removed when it is closed.
+
+    Half of a surrogate pair becomes bytes that are not UTF-8, so that its row fails.
+
+    Raises:
+        TableUnreadable: they have more than ``max_bytes``.
+    """
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        text = io.StringIO()
+        for line in lines:
+            text.write(f"{line}\n")
+            if text.tell() >= _BATCH_CHARACTERS:
+                _flush(text, output, max_bytes)
+        _flush(text, output, max_bytes)
+    except BaseException:
+        output.close()
+        raise
+    output.seek(0)
+    return output
+
+
 def _flush(text: io.StringIO, output: BinaryIO, max_bytes: int) -> None:
     output.write(text.getvalue().encode("utf-8", "surrogatepass"))
     text.seek(0)
