@@ -1,6 +1,6 @@
 """Run upload jobs for the tests as ``worker.loader`` does, without starting a process for each job.
 
-A SQLite store may be open through one SQLite library per process: the tests hold it through ``pysqlite3``, the loader
+A SQLite store may be open through one SQLite library per process: the tests hold it through ``pysqlite3``, most loaders
 through ADBC. So each job runs in a process of its own, forked from this one, which has imported everything and opened
 nothing. It is told what to do by one JSON line per job and answers with JSON lines:
 
@@ -36,16 +36,20 @@ from load.oracle import FEWEST_COMMON
 from openprofiles.bulk import forget, scratch
 from openprofiles.bulk.scratch import warm_up
 from openprofiles.clock import from_milliseconds
+from openprofiles.job_kinds import KINDS, Opens
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import PostgresqlUrl, Settings, parse_store
 from openprofiles.store import bulk_jobs
 from openprofiles.store.bulk import BulkStore
+from openprofiles.store.bulk_jobs import JobStore
 from openprofiles.store.leased_jobs import ChunkState, Lease, LeaseLost
-from openprofiles.store.open_bulk import open_bulk_store
+from openprofiles.store.leased_store import LeasedStore
+from openprofiles.store.open_bulk import open_bulk_store, open_leased_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_files
-from openprofiles.uploads.loading import load, other_names, undo
+from openprofiles.uploads.loading import load, object_load, object_undo, other_names, undo  # noqa: F401
 from openprofiles.uploads.reading import records
+from openprofiles.worker.loader import run_leased_job
 
 BEFORE = "before"
 INSIDE = "inside"
@@ -87,7 +91,7 @@ class Orders:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
-def _watch(store: BulkStore, orders: Orders) -> None:
+def _watch(store: JobStore, orders: Orders) -> None:
     """Make a store pause, or the process die, at the chunks that the orders name."""
     chunk_numbers = itertools.count(1)
     chunk_as_always = store.chunk
@@ -135,7 +139,10 @@ def main() -> None:
     gc.unfreeze()
 
 
-def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobStatus:
+def _run_job(store: BulkStore | LeasedStore, settings: Settings, orders: Orders) -> UploadJobStatus:
+    if isinstance(store, LeasedStore):
+        run_leased_job(store, settings, lambda: from_milliseconds(orders.now_ms))
+        return UploadJobStatus.SUCCEEDED
     if orders.kind == "forget":
         forget.run(store, settings, lambda: from_milliseconds(orders.now_ms))
         return UploadJobStatus.SUCCEEDED
@@ -166,12 +173,19 @@ def _run(orders: Orders) -> None:
         bulk_jobs.REMOVED_PIDS_AT_A_TIME = orders.rows_per_chunk
     if orders.block_bytes is not None:
         _fix_block_size(orders.block_bytes)
-    settings = Settings(data_folder=Path(orders.data_folder), store=parse_store(orders.store))
+    settings = Settings(
+        data_folder=Path(orders.data_folder),
+        store=parse_store(orders.store),
+        undo_days=orders.undo_days,
+        history_content_days=7 if orders.keeps_replaced else 0,
+    )
     if isinstance(settings.store, PostgresqlUrl):
         # The files of the tests are short: on this engine they are loaded as long ones are, in several threads.
         scratch.FEW_CELLS = 0
     try:
-        store = open_bulk_store(settings, Lease(orders.job_number, orders.owner, orders.epoch, orders.kind))
+        lease = Lease(orders.job_number, orders.owner, orders.epoch, orders.kind)
+        is_in_bulk = KINDS[orders.kind].opens is Opens.IN_BULK
+        store = open_bulk_store(settings, lease) if is_in_bulk else open_leased_store(settings, lease)
         _watch(store, orders)
         status = _run_job(store, settings, orders)
         store.close()

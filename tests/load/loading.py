@@ -202,6 +202,22 @@ class Shop:
             data_expiry_days=expiry_days,
             options=replace(options or JobOptions(), file=file),
         )
+        return self._with_file(request, data, start=start, now=now)
+
+    def create_object_job(
+        self,
+        object_type: str,
+        data: bytes,
+        *,
+        start: bool = True,
+        now: datetime = NOW,
+        options: JobOptions | None = None,
+    ) -> UploadJob:
+        """Create a job of objects with its file, and start it by default."""
+        request = JobRequest(display_name="test", object_type=object_type, options=options)
+        return self._with_file(request, data, start=start, now=now)
+
+    def _with_file(self, request: JobRequest, data: bytes, *, start: bool, now: datetime) -> UploadJob:
         job = by_hand.create_job(self.store, self.domain, self.place.master_key, request, now)
         receiver = FileReceiver(
             self.store,

@@ -170,12 +170,18 @@ def test_a_template_in_use_can_be_replaced_and_the_objects_that_came_before_stay
     used = definition_of(shop, "CTR")
     later = shop.later(minutes=1)
 
-    shop.define("CTR", {"TemplateId": "CTR-NoInferred"})
+    members = {"Description": "Calls", "TemplateId": "CTR-NoInferred"}
+    shop.at.write(
+        shop.store, shop.domain, type_definitions.put_object_type, "CTR", members, {"team": "a"}, strict=False
+    )
     replaced = definition_of(shop, "CTR")
     shop.put("CTR", {**call, "contactId": "c2"})
 
     assert (used.body["TemplateId"], used.body["Fields"]) == ("CTR", templates()["CTR"]["Fields"])
-    assert (replaced.body["TemplateId"], replaced.definition.updated_at) == ("CTR-NoInferred", later)
+    # It is created by its first definition, and not by its first object.
+    row = replaced.definition
+    assert (replaced.body["TemplateId"], row.updated_at, row.created_at) == ("CTR-NoInferred", later, later)
+    assert row.tags == {"team": "a"}
     assert replaced.body["Keys"] == templates()["CTR-NoInferred"]["Keys"]
     # Only the later definition finds profiles by their phone number.
     assert [one["contactId"] for one in shop.objects(shop.only("_ctrContactId", "c1"), "CTR")] == ["c2", "c1"]
@@ -411,7 +417,12 @@ def test_a_time_that_does_not_fit_its_format_leaves_the_time_of_the_ingestion(sh
     # As isoformat() of Python writes it: the format has no fraction, but a Z.
     shop.put("B", {"id": "7", "first": "B", "at": "2025-01-02T03:04:05.123456"})
     shop.put("B", {"id": "7", "city": "Rome", "at": "2025-01-02T03:04:05Z"})
+    explained = [
+        shop.at.write(shop.store, shop.domain, explain_object, "B", json.dumps({"id": "7", "at": at})).unread_time
+        for at in ("2025-01-02T03:04:05Z", "2025-01-02")
+    ]
 
+    assert explained == [None, "at"]
     profile = shop.only("crmId", "7")
     assert profile.values == {"FirstName": "B", "Address.City": "Bern"}
     assert len(shop.objects(profile, "B")) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.reading.records import Scanner
 from openprofiles.uploads.reading.tables import json_rows
+from openprofiles.uploads.reading.tables.convert import convert_json_lines
 from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
 from openprofiles.uploads.reading.tables.table import TableUnreadable, write_table
 
@@ -269,3 +271,49 @@ def test_an_object_of_many_megabytes_is_refused_instead_of_read_whole(monkeypatc
 )
 def test_json_is_known_by_its_first_characters(head: bytes, kind: str | None) -> None:
     assert json_kind(head) == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b'{"a": 1.50, "b": {"c": [1, null]}}\n\n{"a": 2}\n', None),
+        (b'\xef\xbb\xbf{"a": 1}\nno JSON\n', None),
+        (b'[\n{"a": 1.50},\n\n{"a": {"b": [1e400, true]}}]', ["", '{"a": 1.50}', "", '{"a": {"b": [1e400, true]}}']),
+        (b'[{"a": 1}, {"a": 2}]', ['{"a": 1}', '{"a": 2}']),
+        (b'{\n  "a": 1\n}\n{\n  "a": 2\n}\n', ['{"a": 1}', "", "", '{"a": 2}']),
+        ('{"a": "é"}'.encode("utf-16"), ['{"a": "é"}']),
+        (gzip.compress(b'[{"a": "x"}]'), ['{"a": "x"}']),
+    ],
+    ids=["lines", "mark", "array", "one line", "many lines", "utf-16", "gzip"],
+)
+def test_objects_come_one_on_a_line_with_the_number_of_the_line_they_begin_on(
+    content: bytes, lines: list[str] | None
+) -> None:
+    file = io.BytesIO(content)
+
+    found = convert_json_lines(file, 1_000_000)
+
+    assert found is not None
+    converted, form = found
+    assert (form.is_json_lines, form.describe()) == (True, "JSON lines")
+    if lines is None:
+        assert converted is file
+        assert converted.read() == content
+    else:
+        with converted:
+            assert converted.read().decode().splitlines() == lines
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b'"a","b"\n', b""], ids=["text", "quotes", "empty"])
+def test_a_file_without_objects_is_left_as_it_is(content: bytes) -> None:
+    file = io.BytesIO(content)
+
+    assert convert_json_lines(file, 1_000_000) is None
+    assert file.read() == content
+
+
+def test_objects_that_are_too_many_or_broken_are_refused() -> None:
+    with pytest.raises(TableUnreadable, match="is not valid JSON"):
+        convert_json_lines(io.BytesIO(b'[{"a": 1}, {"a"]'), 1_000_000)
+    with pytest.raises(TableUnreadable, match="larger than the limit of 20 bytes"):
+        convert_json_lines(io.BytesIO(b'[{"a": 1}, {"a": 2}, {"a": 3}]'), 20)

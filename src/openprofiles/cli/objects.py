@@ -479,5 +479,7 @@ def _explanation_lines(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {target}: {one.get('Before', '(none)')} -> {one['Given']}"
     for name in found["StandardObjects"]:
         yield f"  writes to {name}"
+    if (name := found.get("UnreadTimestampField")) is not None:
+        yield f"  {name}: does not fit SourceLastUpdatedTimestampFormat, so the time of the ingestion counts"
     if found["MissingFields"]:
         yield f"  without a value: {', '.join(found['MissingFields'])}"

@@ -140,11 +140,18 @@ def change_definition(
     *,
     summary: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
+    created_with: Mapping[str, str] | None = None,
 ) -> WholeDefinition:
-    """Change what is given, and add 1 to the version."""
+    """Change what is given, and add 1 to the version.
+
+    Args:
+        created_with: the tags of a definition that counts as created now.
+    """
     connection = session.connection
     after = replace(
         before,
+        tags=before.tags if created_with is None else created_with,
+        created_at=before.created_at if created_with is None else session.now,
         summary=before.summary if summary is None else summary,
         version=before.version + 1,
         updated_at=session.now,

@@ -62,6 +62,7 @@ class Explanation:
         tried: the keys by which the profile is looked for, in their order.
         fields: those of the profile that it has values for.
         missing: the fields of the type for which it has no value.
+        unread_time: see ``PreparedObject``.
         standard_objects: the names of those that it would write to.
     """
 
@@ -73,6 +74,7 @@ class Explanation:
     tried: tuple[TriedKey, ...]
     fields: tuple[ExplainedField, ...]
     missing: tuple[str, ...]
+    unread_time: str | None
     standard_objects: tuple[str, ...]
 
 
@@ -108,6 +110,7 @@ def _explain(session: Writing, type_name: str, content: str) -> Explanation:
         tried=outcome.tried,
         fields=() if outcome.after is None else tuple(_fields(session, prepared, outcome.before, outcome.after)),
         missing=tuple(name for name in object_type.mapping.fields if name not in prepared.filled_fields),
+        unread_time=prepared.unread_time,
         standard_objects=tuple(prepared.standard_values),
     )
 

@@ -89,6 +89,7 @@ class PreparedObject:
         inferred_values: the values that a profile gets in addition if the object creates it.
         standard_values: the values for each standard object that the object writes to or is about, by name and path.
         source_at: when the source has changed it last, if it says so in the form of its type.
+        unread_time: the field that says so in a different form, so that the time of the ingestion counts.
         filled_fields: the fields of the type that it has a value for.
     """
 
@@ -100,6 +101,7 @@ class PreparedObject:
     inferred_values: Mapping[str, str]
     standard_values: Mapping[str, Mapping[str, FieldValue]]
     source_at: datetime | None
+    unread_time: str | None
     filled_fields: frozenset[str]
 
 
@@ -130,13 +132,14 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         wanted = [key for key in mapping.keys if key.is_for_profiles]
         raise _without(wanted)
     profile_values: dict[str, str] = {}
-    source_at = None
+    source_at = unread_time = None
     for field in mapping.targets.get(PROFILE, ()):
         text = _text(values.get(field.name))
         if text is None or field.target is None:
             continue
         if field.target.path == SOURCE_TIMESTAMP_PATH:
             source_at = read_source_time(text, object_type.members.get("SourceLastUpdatedTimestampFormat", ""))
+            unread_time = field.name if source_at is None else None
         else:
             profile_values[field.target.path] = _storable(field, text)
     return PreparedObject(
@@ -149,6 +152,7 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         inferred_values=_inferred_values(mapping, values),
         standard_values=_standard_values(mapping, values, keys),
         source_at=source_at,
+        unread_time=unread_time,
         filled_fields=frozenset(values),
     )
 

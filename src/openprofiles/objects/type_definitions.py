@@ -46,6 +46,8 @@ MAX_OBJECTS_PER_PROFILE = 1_000
 _OF_TEMPLATE = ("AllowProfileCreation", "SourceLastUpdatedTimestampFormat", "Fields", "Keys")
 # What lists show.
 SHOWN_IN_LISTS = ("Description", "MaxProfileObjectCount", "SourcePriority")
+# In the summary.
+_IS_IMPLICIT = "IsImplicit"
 _TEMPLATE_ID = "TemplateId"
 _LIMIT = "MaxProfileObjectCount"
 _PRIORITY = "SourcePriority"
@@ -57,7 +59,13 @@ _FOR_INGESTION = (_KEY,)
 
 
 def put_object_type(
-    session: Writing, name: str, members: Mapping[str, Any], tags: Mapping[str, str], *, strict: bool
+    session: Writing,
+    name: str,
+    members: Mapping[str, Any],
+    tags: Mapping[str, str],
+    *,
+    strict: bool,
+    is_implicit: bool = False,
 ) -> WholeDefinition:
     """Create an object type, or replace its definition; its tags and the time of its creation stay.
 
@@ -65,6 +73,7 @@ def put_object_type(
 
     Args:
         members: those of PutProfileObjectType without names and tags.
+        is_implicit: whether an object of a template defines it, and not a caller, who creates it later.
 
     Raises:
         InvalidRequest: AWS's rules for definitions are broken.
@@ -77,9 +86,12 @@ def put_object_type(
     _check_against_domain(session, name, body, before)
     summary = {member: body[member] for member in (*SHOWN_IN_LISTS, *_FOR_INGESTION) if member in body}
     summary[KEY_FORMS] = {name: sorted(forms) for name, forms in key_forms(body).items()}
+    if is_implicit:
+        summary[_IS_IMPLICIT] = True
     if before is None:
         return create_definition(session, OBJECT_TYPE, name, summary=summary, body=body, tags=tags)
-    return change_definition(session, OBJECT_TYPE, before, summary=summary, body=body)
+    created = tags if before.summary.get(_IS_IMPLICIT) else None
+    return change_definition(session, OBJECT_TYPE, before, summary=summary, body=body, created_with=created)
 
 
 def get_object_type(session: Reading, name: str) -> WholeDefinition:

@@ -74,7 +74,7 @@ def with_definition(session: Writing, object_type: UsedType) -> UsedType:
     if object_type.definition is not None:
         return object_type
     members = {"Description": f"Template {object_type.name}", "TemplateId": object_type.name}
-    put_object_type(session, object_type.name, members, {}, strict=False)
+    put_object_type(session, object_type.name, members, {}, strict=False, is_implicit=True)
     return find_used_type(session, object_type.name)
 
 

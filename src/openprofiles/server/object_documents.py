@@ -84,6 +84,7 @@ def explanation_document(explanation: Explanation) -> dict[str, Any]:
                 for one in explanation.fields
             ],
             "MissingFields": list(explanation.missing),
+            "UnreadTimestampField": explanation.unread_time,
             "StandardObjects": list(explanation.standard_objects),
         }
     )

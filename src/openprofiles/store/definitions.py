@@ -138,6 +138,7 @@ def write_definition(
             summary=dict(definition.summary),
             tags=dict(definition.tags),
             version=definition.version,
+            created_at=definition.created_at,
             updated_at=definition.updated_at,
         )
     )

@@ -96,8 +96,8 @@ class JobRequest:
 
     Attributes:
         fields, unique_key, data_expiry_days: as in CreateUploadJob.
-        object_type: the name of the type of the objects that the rows are; None: they are profiles. Of objects there
-            are no fields and no unique key.
+        object_type: the name of the type of the objects that the rows are, which has no fields and no unique key here;
+            None: the rows are profiles.
         options: None stands for the defaults.
         idempotency_token: the same request with the same token, sent again, gives the job that the first one made,
             whatever has become of it.

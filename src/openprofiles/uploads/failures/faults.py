@@ -110,6 +110,7 @@ _SENTENCES = {
         "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, name "
         "its encoding, or type these characters again."
     ),
+    RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
     NOT_AN_OBJECT: (
         "The row is not a JSON object, or has more than 256,000 bytes. Write each object on a line of its own."
     ),
@@ -131,7 +132,6 @@ _SENTENCES = {
     AMBIGUOUS_STANDARD_OBJECT: (
         "A key of the object finds several standard objects of its profile, so it is unclear which one it belongs to."
     ),
-    RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
 }
 
 CODES = tuple(_SENTENCES)

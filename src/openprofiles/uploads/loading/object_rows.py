@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.placeholders import is_leftover, is_placeholder, is_shortened_number
-from openprofiles.objects.object_text import MAX_OBJECT_BYTES, parse_object
+from openprofiles.objects.object_text import parse_object
 from openprofiles.objects.placement import DeadLetterCode
 from openprofiles.objects.prepared_objects import Fault, FaultyObject, PreparedObject, UsedType, prepare_object
 from openprofiles.uploads.failures import faults
@@ -19,6 +19,8 @@ from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
 from openprofiles.uploads.reading.file_form import OBJECT_COLUMN
 
+# Of a row of a file: see ``reading.records``.
+_MAX_ROW_BYTES = 1 << 20
 _MARK = "\ufeff"
 _SOURCE_PREFIX = "_source."
 _FAULTS = {
@@ -37,13 +39,13 @@ _REJECTIONS = {
 
 
 class _WholeColumn(MappedField):
-    """A column that is a member of an object; its values may be as long as an object."""
+    """A column that is a member of an object; how long its values may be is found out when the object is read."""
 
     __slots__ = ()
 
     @property
     def max_length(self) -> int:
-        return MAX_OBJECT_BYTES
+        return _MAX_ROW_BYTES
 
 
 class _ObjectMapping(UploadMapping):
@@ -84,7 +86,7 @@ def object_mapping(headers: Sequence[str], object_type: UsedType) -> UploadMappi
     """
     columns = [header for header in dict.fromkeys(headers) if header.strip() and header not in SPREADSHEET_COLUMNS]
     if not columns:
-        raise InvalidRequest("The file has no column with a name, so its rows are no objects.")
+        raise InvalidRequest("The file has no column with a name, so its rows cannot be objects.")
     fields = tuple(_WholeColumn(header, header, f"Attributes.{header}") for header in columns)
     # The column that shows best whether a short row is a row of its own.
     sources = [object_type.members["Fields"][one.name]["Source"] for one in object_type.mapping.unique_key.fields]
@@ -130,9 +132,9 @@ def _read(content: str, object_type: UsedType, salt: bytes, phone_region: str) -
     try:
         prepared = prepare_object(object_type, content, salt=salt, phone_region=phone_region)
     except FaultyObject as error:
-        return FaultyRow(_FAULTS[error.fault], error.name)
-    except InvalidRequest:
-        return FaultyRow(faults.NOT_AN_OBJECT)
+        # A placeholder may be no key at all.
+        faulty = _without_identity(parse_object(content), object_type) if error.fault is Fault.NO_KEY else None
+        return faulty or FaultyRow(_FAULTS[error.fault], error.name)
     return _without_identity(parse_object(content), object_type) or prepared
 
 

@@ -8,7 +8,8 @@ It is a job of its own, run by a loader under a lease, in chunks that each move 
     forget         the images are being removed
 
 A profile that something else has changed since has another revision than the load left. It stays as it is, with its
-objects, and is noted.
+objects, and is noted. So does one that an object has come from or gone to, if the other profile stays: else the object
+would be lost, or there twice.
 """
 
 from __future__ import annotations
@@ -69,10 +70,20 @@ def run(store: LeasedStore, settings: Settings, clock: Clock) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Left:
-    """What a load has left of a profile: the revision, and whether nothing else wrote to it between two chunks."""
+    """How a load has found a profile, and how it has left it.
 
+    Attributes:
+        found_revision: 0 if the load has created it.
+        is_chained: whether nothing else wrote to it between two chunks.
+    """
+
+    found_revision: int
     revision: int
     is_chained: bool
+
+    def is_as_left(self, profile: Profile) -> bool:
+        """Return whether nothing else has changed the profile."""
+        return self.is_chained and profile.revision == self.revision
 
 
 class _Undoing:
@@ -118,8 +129,16 @@ class _Undoing:
             scratch.run("insert into image select pid, revision, left_revision, profile, objects from image_part")
         # What the chunks changed, one after the other, is all that was changed if there is no gap between them.
         scratch.run(
-            "create or replace table left_behind as select pid, max(left_revision) as left_revision, "
+            "create or replace table left_behind as select pid, min(revision) as found_revision, "
+            "max(left_revision) as left_revision, "
             "sum(left_revision - revision) = max(left_revision) - min(revision) as is_chained from image group by pid"
+        )
+        # Of objects that have moved from a profile to another.
+        scratch.run(
+            "create or replace table linked as with touched as ("
+            "select pid, unnest(from_json(objects -> '$.added', '[\"BIGINT\"]')) as object_no from image union "
+            "select pid, unnest(objects -> '$.replaced[*].row.object_no')::bigint from image) "
+            "select distinct a.pid, b.pid as other from touched a join touched b using (object_no) where a.pid <> b.pid"
         )
         first, last = self._undone.pid_base, self._undone.pid_base + self._undone.record_count
         scratch.run(
@@ -144,9 +163,10 @@ class _Undoing:
                     break
                 after = profiles[-1].pid
                 left = self._left([one.pid for one in profiles])
-                # A profile without an image was created and then not written again.
+                links = self._links(session, list(left))
+                # Without an image, it was not kept what the load has done.
                 untouched = [
-                    one for one in profiles if _is_untouched(one, left.get(one.pid, _Left(1, is_chained=True)))
+                    one for one in profiles if one.pid in left and left[one.pid].is_as_left(one) and links[one.pid]
                 ]
                 kept = [one for one in profiles if one not in untouched]
                 remove_profiles(session, untouched)
@@ -179,9 +199,11 @@ class _Undoing:
             with self._chunk() as session, size.timed(len(of_pid)):
                 profiles = profile_rows.read_profiles_of_numbers(session.connection, self.job.domain_id, list(of_pid))
                 left = self._left(list(of_pid))
+                links = self._links(session, list(of_pid))
                 restored, kept = [], []
                 for pid, profile in sorted(profiles.items()):
-                    if _is_untouched(profile, left[pid]) and self._restore(session, profile, of_pid[pid]):
+                    is_whole = left[pid].is_as_left(profile) and links[pid]
+                    if is_whole and self._restore(session, profile, of_pid[pid]):
                         restored.append(pid)
                     else:
                         kept.append(profile)
@@ -212,17 +234,23 @@ class _Undoing:
         stored = object_rows.find_by_numbers(connection, domain_id, [*added, *replaced])
         holders = key_rows.read_holders(connection, pid)
         keys_after = {key: set(of_key) for key, of_key in holders.items()}
+        more = 0
         for number in added:
-            if number in stored:
+            # One that has moved here keeps its number, and is its former profile's again if that was restored already.
+            if number in stored and stored[number].pid == pid:
                 object_rows.delete_object(connection, stored[number])
+                more -= 1
         writes = Writes(connection)
         for number, one in replaced.items():
-            if number in stored:
+            if number not in stored:
+                object_rows.insert_object(writes, one.row)
+                more += 1
+            elif stored[number].pid == pid:
                 object_rows.update_object(writes, stored[number], one.row)
             else:
+                object_rows.delete_object(connection, stored[number])
                 object_rows.insert_object(writes, one.row)
-        removed = sum(number in stored for number in added)
-        object_rows.count_objects(connection, domain_id, sum(number not in stored for number in replaced) - removed)
+        object_rows.count_objects(connection, domain_id, more)
         for number in (*added, *replaced):
             holder = key_rows.holder_of_object(number)
             held = replaced[number].keys if number in replaced else frozenset[Key]()
@@ -252,27 +280,39 @@ class _Undoing:
         return True
 
     def _is_free(self, session: Writing, row: ProfileObject) -> bool:
-        """Return whether an object can be given back: it is not another profile's, or that one loses it, too."""
+        """Return whether an object can be given back: it has not come again since, as an object of another profile."""
         found = object_rows.find_by_unique_key(
             session.connection, session.domain.domain_id, row.object_type_id, row.unique_key
         )
-        if found is None or found.object_no == row.object_no:
-            return True
-        other = profile_rows.read_profiles_of_numbers(session.connection, session.domain.domain_id, [found.pid])
-        left = self._left([found.pid])
-        if found.pid not in other or found.pid not in left:
-            return found.pid not in other
-        return _is_untouched(other[found.pid], left[found.pid])
+        return found is None or found.pid == row.pid or found.object_no == row.object_no
+
+    def _links(self, session: Writing, pids: Sequence[int]) -> dict[int, bool]:
+        """Return whether all profiles that objects of these have come from or gone to can be undone, too."""
+        self._scratch.put("asked", pa.table({"pid": pa.array(pids, pa.int64())}))
+        rows = self._scratch.table("select pid, other from linked semi join asked using (pid)").to_pylist()
+        others = {row["other"] for row in rows}
+        left = self._left(list(others))
+        stored = profile_rows.read_profiles_of_numbers(session.connection, session.domain.domain_id, others)
+        # One that is gone was undone already or deleted, and one that is as it was found was undone already.
+        staying = {
+            pid
+            for pid, profile in stored.items()
+            if not left[pid].is_as_left(profile) and profile.revision != left[pid].found_revision
+        }
+        found = dict.fromkeys(pids, True)
+        for row in rows:
+            found[row["pid"]] = found[row["pid"]] and row["other"] not in staying
+        return found
 
     def _derived_keys(self, session: Writing, profile: Profile) -> frozenset[Key]:
         paths = domain_rows.read_indexed_paths(session.connection, session.domain.domain_id)
         return derived_keys(profile.values, profile.attributes, session.domain.phone_region, paths)
 
     def _left(self, pids: Sequence[int]) -> dict[int, _Left]:
-        """Read what the load has left of these profiles; those that it only created once have no entry."""
+        """Read how the load has left these profiles."""
         self._scratch.put("asked", pa.table({"pid": pa.array(pids, pa.int64())}))
         rows = self._scratch.table("select * from left_behind semi join asked using (pid)").to_pylist()
-        return {row["pid"]: _Left(row["left_revision"], row["is_chained"]) for row in rows}
+        return {row["pid"]: _Left(row["found_revision"], row["left_revision"], row["is_chained"]) for row in rows}
 
     @contextmanager
     def _chunk(self) -> Iterator[Writing]:
@@ -290,10 +330,6 @@ class _Undoing:
             with self._store.chunk():
                 is_left = self._store.forget_undo(self._undone_id)
                 self._store.record_progress(phase=FORGET, position=0)
-
-
-def _is_untouched(profile: Profile, left: _Left) -> bool:
-    return left.is_chained and profile.revision == left.revision
 
 
 def _kept(profiles: Sequence[Profile], *, was_created: bool) -> pa.Table:

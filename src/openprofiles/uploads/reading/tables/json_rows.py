@@ -59,7 +59,7 @@ def json_kind(head: bytes) -> str | None:
 
 
 def has_object_line(head: bytes) -> bool:
-    """Return whether the first line of a file that is not blank is a JSON object."""
+    """Return whether the first line that is not blank is a JSON object."""
     if _find_encoding(head) != "utf-8":
         return False
     line = head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
@@ -140,7 +140,9 @@ class JsonRows:
         return value if isinstance(value, str) else _json_text(value)
 
     def lines(self) -> Iterator[str]:
-        """Read each object as a line of JSON, with blank lines so that it has the line on which it begins.
+        """Read each object as a line of JSON.
+
+        Blank lines between them keep the numbers of the lines on which they begin.
 
         Raises:
             TableUnreadable: the file has something else; the message names the line.

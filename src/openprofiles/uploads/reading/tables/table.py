@@ -237,9 +237,9 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
 
 
 def write_lines(lines: Iterable[str], max_bytes: int) -> BinaryIO:
-    """Write lines of text into a file without a name, which is removed when it is closed.
+    """Write lines of text into a file without a name.
 
-    Half of a surrogate pair becomes bytes that are not UTF-8, so that its row fails.
+    It is removed when it is closed. Half of a surrogate pair becomes bytes that are not UTF-8, so that its row fails.
 
     Raises:
         TableUnreadable: they have more than ``max_bytes``.
