@@ -194,6 +194,7 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
     volatile = ("created_at", "started_at", "completed_at", "step_seconds", "rows_per_second", "undo_until")
     assert {name: value for name, value in shown.items() if name not in volatile} == {
         "domain": "demo",
+        "object_type": None,
         "job_id": job_id,
         "display_name": "faulty.csv",
         "status": "PARTIALLY_SUCCEEDED",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from openprofiles.facts.records import FieldSource
 
@@ -25,11 +25,11 @@ def without_paths(sources: Iterable[FieldSource], paths: Collection[str]) -> tup
     return tuple(left)
 
 
-def with_source(sources: Iterable[FieldSource], written: FieldSource) -> tuple[FieldSource, ...]:
+def with_source(sources: Sequence[FieldSource], written: FieldSource) -> tuple[FieldSource, ...]:
     """Return the sources of a profile after an object has written fields.
 
     What an earlier version of the object has given, and this one has not, stays its own, with its former times.
     """
-    left = without_paths(sources, written.paths)
+    left = without_paths(sources, written.paths) if sources else ()
     paths = tuple(sorted(written.paths))
     return (*left, dataclasses.replace(written, paths=paths)) if paths else left

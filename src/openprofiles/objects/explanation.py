@@ -109,7 +109,7 @@ def _explain(session: Writing, type_name: str, content: str) -> Explanation:
         overwrites=outcome.replaced,
         tried=outcome.tried,
         fields=() if outcome.after is None else tuple(_fields(session, prepared, outcome.before, outcome.after)),
-        missing=tuple(name for name in object_type.mapping.fields if name not in prepared.filled_fields),
+        missing=tuple(name for name in object_type.mapping.fields if name not in prepared.values),
         unread_time=prepared.unread_time,
         standard_objects=tuple(prepared.standard_values),
     )

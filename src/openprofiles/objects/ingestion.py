@@ -7,17 +7,17 @@ earlier objects have given. Source: design page of objects, 4.3.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.facts.field_ownership import owner_of, with_source
-from openprofiles.facts.keys import Key, derived_keys, key_changes
+from openprofiles.facts.keys import Key, KeyChanges, derived_keys, key_changes
 from openprofiles.facts.precedence import ObjectSource
 from openprofiles.facts.records import FieldSource, Profile
-from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, attribute_of_target
+from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, KEY_FIELD_PATHS
 from openprofiles.ids import new_profile_id
 from openprofiles.objects.object_types import ID_KEYS, LOOKUP_ONLY, NEW_ONLY
 from openprofiles.objects.placement import (
@@ -97,6 +97,10 @@ class Ingestion:
         self._numbers_per_reserve = _FIRST_NUMBERS
         # The row number that the next new profile gets, if it is reserved already.
         self.reserved_pid: int | None = None
+
+    def expect_numbers(self, count: int) -> None:
+        """Reserve so many numbers together, once they are needed."""
+        self._numbers_per_reserve = max(self._numbers_per_reserve, count)
 
     def next_number(self) -> int:
         """Return a new row number of a profile or an object."""
@@ -266,9 +270,8 @@ class _ObjectInPlace:
             remove_object(session, before, ChangeAction.DELETED_OBJECT, self._prepared.type.name)
             self._before = before = None
         writes, pending = ingestion.writes, ingestion.pending
-        written = self._new_profile() if profile is None else self._changed_profile(profile)
         objects_added = (before is None) + sum(one is None for one in self._standard.values())
-        written = dataclasses.replace(written, object_count=written.object_count + objects_added)
+        written = self._new_profile(objects_added) if profile is None else self._changed_profile(profile, objects_added)
         if session.recorded is not None:
             session.recorded.write_profile(profile, written)
         self._write_object(written, made_profile=profile is None)
@@ -301,30 +304,39 @@ class _ObjectInPlace:
             remove_oldest_over_limit(session, written, self._definition, self._object_no)
         return written
 
-    def _new_profile(self) -> Profile:
+    def _new_profile(self, objects_added: int) -> Profile:
         session, prepared = self._session, self._prepared
         pid = self._ingestion.reserved_pid or self._ingestion.next_number()
         given = {**prepared.inferred_values, **prepared.profile_values}
-        empty = Profile(
+        values, attributes = _divided(given)
+        return Profile(
             pid=pid,
             domain_id=session.domain.domain_id,
             profile_id=new_profile_id(session.now, pid),
-            values={},
+            values=values,
+            attributes=attributes,
             created_at=session.now,
             updated_at=session.now,
             expires_at=self._expires_at,
+            sources=with_source((), self._field_source(given)),
+            object_count=objects_added,
         )
-        return self._with_values(empty, given)
 
-    def _changed_profile(self, profile: Profile) -> Profile:
+    def _changed_profile(self, profile: Profile, objects_added: int) -> Profile:
         own = self._object_source()
         won = {
             path: text
             for path, text in self._prepared.profile_values.items()
             if own.wins(path, profile.origins, self._owner(profile, path))
         }
+        values, attributes = _divided(won)
         return dataclasses.replace(
-            self._with_values(profile, won),
+            profile,
+            values={**profile.values, **values} if values else profile.values,
+            attributes={**profile.attributes, **attributes} if attributes else profile.attributes,
+            origins=profile.origins - won.keys() if profile.origins else profile.origins,
+            sources=with_source(profile.sources, self._field_source(won)),
+            object_count=profile.object_count + objects_added,
             revision=profile.revision + 1,
             updated_at=self._session.now,
             expires_at=max(profile.expires_at, self._expires_at),
@@ -345,22 +357,13 @@ class _ObjectInPlace:
         source_at = self._prepared.source_at
         return None if source_at is None else to_milliseconds(source_at)
 
-    def _with_values(self, profile: Profile, given: Mapping[str, str]) -> Profile:
-        attributes = {name: text for path, text in given.items() if (name := attribute_of_target(path)) is not None}
-        values = {path: text for path, text in given.items() if not path.startswith(ATTRIBUTES_PREFIX)}
-        written = FieldSource(
+    def _field_source(self, given: Iterable[str]) -> FieldSource:
+        return FieldSource(
             object_no=self._object_no,
             object_type_id=self._definition.definition_id,
             ingested_at_ms=to_milliseconds(self._session.now),
             source_at_ms=self._source_at_ms(),
             paths=tuple(given),
-        )
-        return dataclasses.replace(
-            profile,
-            values={**profile.values, **values},
-            attributes={**profile.attributes, **attributes},
-            origins=profile.origins - given.keys(),
-            sources=with_source(profile.sources, written),
         )
 
     def _write_object(self, profile: Profile, *, made_profile: bool) -> None:
@@ -402,11 +405,14 @@ class _ObjectInPlace:
         former = {key for key, of_key in holders.items() if holder in of_key}
         self._record_object(pid, self._object_no, self._before, former)
         held_by_others = {key for key, of_key in holders.items() if of_key - {holder}}
-        derived_before, derived_after = (
-            frozenset[Key]() if one is None else self._derived_keys(one) for one in (before, after)
-        )
-        held_after = held_by_others | own
-        changes = key_changes(derived_before | former, derived_after | own, held_after)
+        if before is not None and former <= own and self._has_same_key_fields(before, after):
+            # To derive the keys of both takes longer than all else.
+            changes = KeyChanges(removed=frozenset(), added=frozenset())
+        else:
+            derived_before, derived_after = (
+                frozenset[Key]() if one is None else self._derived_keys(one) for one in (before, after)
+            )
+            changes = key_changes(derived_before | former, derived_after | own, held_by_others | own)
         added = changes.added | (own - former)
         key_rows.change_keys(
             self._ingestion.writes,
@@ -432,6 +438,26 @@ class _ObjectInPlace:
         else:
             recorded.replace_object(before, keys)
 
+    def _has_same_key_fields(self, before: Profile, after: Profile) -> bool:
+        """Return whether two states of a profile give the same keys, since their fields are the same."""
+        if before.values is after.values and before.attributes is after.attributes:
+            return True
+        paths = self._ingestion.indexed_paths
+        return all(before.values.get(path) == after.values.get(path) for path in (*KEY_FIELD_PATHS, *paths)) and (
+            not paths or before.attributes == after.attributes
+        )
+
     def _derived_keys(self, profile: Profile) -> frozenset[Key]:
         region = self._session.domain.phone_region
         return derived_keys(profile.values, profile.attributes, region, self._ingestion.indexed_paths)
+
+
+def _divided(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Divide values by path into those of the standard profile and those of custom attributes, by name."""
+    values, attributes = {}, {}
+    for path, text in given.items():
+        if path.startswith(ATTRIBUTES_PREFIX):
+            attributes[path.removeprefix(ATTRIBUTES_PREFIX)] = text
+        else:
+            values[path] = text
+    return values, attributes

@@ -90,7 +90,7 @@ class PreparedObject:
         standard_values: the values for each standard object that the object writes to or is about, by name and path.
         source_at: when the source has changed it last, if it says so in the form of its type.
         unread_time: the field that says so in a different form, so that the time of the ingestion counts.
-        filled_fields: the fields of the type that it has a value for.
+        values: those of the fields of the type, by name, without fields that have none.
     """
 
     type: UsedType
@@ -102,7 +102,7 @@ class PreparedObject:
     standard_values: Mapping[str, Mapping[str, FieldValue]]
     source_at: datetime | None
     unread_time: str | None
-    filled_fields: frozenset[str]
+    values: Mapping[str, FieldValue]
 
 
 def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_region: str) -> PreparedObject:
@@ -153,7 +153,7 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         standard_values=_standard_values(mapping, values, keys),
         source_at=source_at,
         unread_time=unread_time,
-        filled_fields=frozenset(values),
+        values=values,
     )
 
 

@@ -97,4 +97,4 @@ def read_values_of(session: Reading, definition: Definition, one: ProfileObject)
 
 def _field_names(prepared: PreparedObject) -> dict[str, str]:
     targets = prepared.type.mapping.targets.get(PROFILE, ())
-    return {field.target.path: field.name for field in targets if field.target and field.name in prepared.filled_fields}
+    return {field.target.path: field.name for field in targets if field.target and field.name in prepared.values}

@@ -90,7 +90,8 @@ def put_object_type(
         summary[_IS_IMPLICIT] = True
     if before is None:
         return create_definition(session, OBJECT_TYPE, name, summary=summary, body=body, tags=tags)
-    created = tags if before.summary.get(_IS_IMPLICIT) else None
+    # It may have got tags before it is created.
+    created = {**before.tags, **tags} if before.summary.get(_IS_IMPLICIT) else None
     return change_definition(session, OBJECT_TYPE, before, summary=summary, body=body, created_with=created)
 
 

@@ -130,20 +130,28 @@ class _Compiled:
     def run_each(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Run the statement for each of these values."""
         cursor = connection.connection.cursor()
+        parameters = self._parameters_of(rows)
         try:
-            cursor.executemany(self._sql, [self._parameters(row) for row in rows])
+            cursor.executemany(self._sql, parameters)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _library_error(connection, self._sql, error) from error
         finally:
             cursor.close()
 
     def _parameters(self, values: dict[str, Any]) -> Any:
-        if not self._required <= values.keys() <= self._fixed.keys():
-            raise TypeError(f"The statement takes {sorted(self._required)}, but was given {sorted(values)}.")
-        given = {**self._fixed, **values}
-        for name, convert in self._converted:
-            given[name] = convert(given[name])
-        return given if self._names is None else [given[name] for name in self._names]
+        return self._parameters_of([values])[0]
+
+    def _parameters_of(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
+        found: list[Any] = []
+        fixed, names, converted = self._fixed, self._names, self._converted
+        for values in rows:
+            if not self._required <= values.keys() <= fixed.keys():
+                raise TypeError(f"The statement takes {sorted(self._required)}, but was given {sorted(values)}.")
+            given = {**fixed, **values} if len(values) < len(fixed) else dict(values)
+            for name, convert in converted:
+                given[name] = convert(given[name])
+            found.append(given if names is None else [given[name] for name in names])
+        return found
 
 
 def _library_error(connection: Connection, sql: str, error: Exception) -> Exception:

@@ -60,7 +60,8 @@ def read_profiles(connection: Connection, domain_id: int, pids: Collection[int],
 def read_profiles_of_numbers(connection: Connection, domain_id: int, pids: Collection[int]) -> dict[int, Profile]:
     """Read the profiles of the domain among these row numbers, expired ones among them."""
     rows = connection.execute(select(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
-    found = (_profile_of(row._mapping) for row in rows)
+    # To look each column up in a row takes longer than all else.
+    found = (_profile_of(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
     return {one.pid: one for one in found if one.domain_id == domain_id}
 
 

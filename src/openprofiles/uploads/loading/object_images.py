@@ -33,6 +33,11 @@ _COLUMNS = pa.schema(
         ("objects", pa.string()),
     ]
 )
+_PROFILE_MEMBERS = tuple(field.name for field in dataclasses.fields(Profile))
+_PROFILE_TIMES = ("created_at", "updated_at", "expires_at")
+# The paths come last.
+_SOURCE_MEMBERS = tuple(field.name for field in dataclasses.fields(FieldSource))
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _TIMES = ("created_at", "updated_at", "expires_at", "source_at")
 
 
@@ -66,7 +71,8 @@ def read_profile(text: str) -> Profile:
             "profile_id": ProfileId(members["profile_id"]),
             "origins": frozenset(members["origins"]),
             "sources": tuple(
-                FieldSource(**source | {"paths": tuple(source["paths"])}) for source in members["sources"]
+                FieldSource(**dict(zip(_SOURCE_MEMBERS, (*source[:-1], tuple(source[-1])), strict=True)))
+                for source in members["sources"]
             ),
         }
     )
@@ -79,14 +85,11 @@ def read_objects(text: str) -> tuple[list[int], list[ReplacedObject]]:
 
 
 def _profile_json(profile: Profile) -> str:
-    members = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
-    members |= {
-        "values": dict(profile.values),
-        "attributes": dict(profile.attributes),
-        "origins": sorted(profile.origins),
-        "sources": [dataclasses.asdict(source) for source in profile.sources],
-    }
-    return json.dumps(_without_times(members))
+    members = {name: getattr(profile, name) for name in _PROFILE_MEMBERS}
+    members |= {name: to_milliseconds(members[name]) for name in _PROFILE_TIMES}
+    members["origins"] = sorted(profile.origins)
+    members["sources"] = [[getattr(source, name) for name in _SOURCE_MEMBERS] for source in profile.sources]
+    return _ENCODER.encode(members)
 
 
 def _object_members(replaced: ReplacedObject) -> dict[str, Any]:

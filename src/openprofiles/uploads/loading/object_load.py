@@ -462,6 +462,7 @@ def _ingest_rows(
         pid_base: the row number of a profile that record r creates is ``pid_base + r``; None: the next free one.
     """
     ingestion = Ingestion(session)
+    ingestion.expect_numbers(len(rows))
     for start in range(0, len(rows), _GROUP_SIZE):
         group = rows[start : start + _GROUP_SIZE]
         ingestion.read_ahead([row.read for row in group if isinstance(row.read, PreparedObject)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.placeholders import is_leftover, is_placeholder, is_shortened_number
+from openprofiles.objects.field_sources import FieldValue
 from openprofiles.objects.object_text import parse_object
 from openprofiles.objects.placement import DeadLetterCode
 from openprofiles.objects.prepared_objects import Fault, FaultyObject, PreparedObject, UsedType, prepare_object
@@ -132,20 +132,24 @@ def _read(content: str, object_type: UsedType, salt: bytes, phone_region: str) -
     try:
         prepared = prepare_object(object_type, content, salt=salt, phone_region=phone_region)
     except FaultyObject as error:
-        # A placeholder may be no key at all.
-        faulty = _without_identity(parse_object(content), object_type) if error.fault is Fault.NO_KEY else None
+        faulty = None
+        if error.fault is Fault.NO_KEY:
+            # A placeholder may be no key at all.
+            source = parse_object(content)
+            fields = object_type.mapping.fields
+            faulty = _without_identity({name: field.read(source) for name, field in fields.items()}, object_type)
         return faulty or FaultyRow(_FAULTS[error.fault], error.name)
-    return _without_identity(parse_object(content), object_type) or prepared
+    return _without_identity(prepared.values, object_type) or prepared
 
 
-def _without_identity(source: Mapping[str, Any], object_type: UsedType) -> FaultyRow | None:
+def _without_identity(values: Mapping[str, FieldValue], object_type: UsedType) -> FaultyRow | None:
     """Find a key whose value identifies nothing, such as ``n/a``, which would join objects of many customers."""
     mapping = object_type.mapping
     for key in mapping.keys:
         if key is not mapping.unique_key and not key.is_for_profiles:
             continue
         for field in key.fields:
-            text = field.read(source)
+            text = values.get(field.name)
             if not isinstance(text, str):
                 continue
             if is_placeholder(text) or is_leftover(text):
