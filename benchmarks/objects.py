@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.api import Caller, Place, measure, running_server
-from benchmarks.loads import DOMAIN, first_file, import_command
+from benchmarks.loads import DOMAIN, OPENPROFILES, first_file, import_command
 from benchmarks.postgresql import SETTINGS
 from benchmarks.processes import run
 from openprofiles.clock import utc_now
@@ -29,6 +29,8 @@ _GROUPS = 100
 _ROUNDS = 3
 _CLIENTS = (1, 16)
 _BATCH = 10
+# A fifth of the million rows of the goal.
+_FILE_ROWS = 200_000
 _TYPE = "Customer"
 _FIELDS = ("First", "Last", "City", "Street", "Zip", "Country", "Tier", "Note")
 _DEFINITION: dict[str, Any] = {
@@ -55,6 +57,7 @@ def measure_table() -> str:
         with closing(PostgresqlServer(SETTINGS)) as server:
             stored += _measure_postgresql(server, Path(folder))
         requests = list(_measure_requests(data_folder))
+        files = list(_measure_files(Path(folder)))
     return "\n".join(
         [
             f"| Objects a second, {_PROFILES:,} profiles | group | create | replace |",
@@ -64,6 +67,10 @@ def measure_table() -> str:
             "| Requests a second over HTTP | clients | per second | of GetUploadJob |",
             "| --- | --- | --- | --- |",
             *requests,
+            "",
+            f"| {_FILE_ROWS:,} rows by file, SQLite | seconds | rows a second | of the first load | peak, MB |",
+            "| --- | --- | --- | --- | --- |",
+            *files,
         ]
     )
 
@@ -117,6 +124,23 @@ def _measure_requests(data_folder: Path) -> Iterator[str]:
             for name, rate in found.items():
                 objects = rate * _BATCH if name.startswith("Batch") else rate
                 yield f"| {name} | {clients} | {rate:,.0f} | {objects / base:.2f}x in objects |"
+
+
+def _measure_files(folder: Path) -> Iterator[str]:
+    """Measure files of objects next to a first load of as many profiles; two thirds of the objects join a profile."""
+    data, file, definition = folder / "data-files", folder / "objects.jsonl", folder / "type.json"
+    first = run(import_command(first_file(folder, _FILE_ROWS), "--data", folder / "data-first"))
+    run(import_command(first_file(folder, _FILE_ROWS // 5), "--data", data))
+    definition.write_text(json.dumps(_DEFINITION))
+    run((*OPENPROFILES, "object-types", "put", _TYPE, definition, "--domain", DOMAIN, "--data", data))
+    with file.open("w", encoding="utf-8") as lines:
+        for number in range(_FILE_ROWS):
+            customer = number % (_FILE_ROWS * 3 // 10)
+            lines.write(_object(number).replace(f"object-{number}@", f"object-{customer}@") + "\n")
+    load = (*OPENPROFILES, "import", file, "--as", _TYPE, "--domain", DOMAIN, "--data", data)
+    for name, found in (("first load of profiles", first), ("objects", run(load)), ("the same objects", run(load))):
+        rate, ratio, peak = _FILE_ROWS / found.seconds, found.seconds / first.seconds, found.peak_bytes / 1e6
+        yield f"| {name} | {found.seconds:,.1f} | {rate:,.0f} | {ratio:.1f}x | {peak:,.0f} |"
 
 
 def _object(number: int) -> str:

@@ -319,10 +319,25 @@ class Client:
         """Read an object that found no profile."""
         return self._ask("GetDeadLetter", "GET", self._domain_url(domain_name, "dead-letters", dead_letter_id))
 
-    def retry_dead_letter(self, domain_name: str, dead_letter_id: str) -> dict[str, Any]:
-        """Ingest an object again that found no profile: ``Ingested``, with ``Code`` and ``Message`` if it is not."""
+    def retry_dead_letter(self, domain_name: str, dead_letter_id: str, content: str | None = None) -> dict[str, Any]:
+        """Ingest an object again that found no profile: ``Ingested``, with ``Code`` and ``Message`` if it is not.
+
+        Args:
+            content: the JSON text of the object as it was fixed; None: as it is.
+        """
         url = self._domain_url(domain_name, "dead-letters", dead_letter_id, "retry")
-        return self._ask("RetryDeadLetter", "POST", url)
+        body = b"" if content is None else json.dumps({"Object": content}).encode()
+        return self._ask("RetryDeadLetter", "POST", url, body)
+
+    def scrub_profile_object(self, domain_name: str, profile_id: str, object_type_name: str, unique_key: str) -> None:
+        """Delete an object with the fields that it has given its profile; DeleteProfileObject leaves them.
+
+        Args:
+            unique_key: the ProfileObjectUniqueKey.
+        """
+        given = {"ProfileId": profile_id, "ObjectTypeName": object_type_name, "ProfileObjectUniqueKey": unique_key}
+        url = self._domain_url(domain_name, "objects", "scrub")
+        self._ask("ScrubProfileObject", "POST", url, json.dumps(given).encode())
 
     def delete_dead_letter(self, domain_name: str, dead_letter_id: str) -> None:
         """Delete an object that found no profile."""

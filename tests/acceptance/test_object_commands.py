@@ -103,7 +103,7 @@ def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path:
     assert found["object"] == {"id": 1, "mail": "ada@x.org", "first": "Ada"}
 
     deleted = run("objects", "delete", "Customers", "ada@x.org", found["unique_key"])
-    assert deleted.stdout == "The object has been deleted.\n"
+    assert deleted.stdout == "The object has been deleted.\n", deleted.stderr
     assert (
         run("objects", "list", "Customers", "ada@x.org").stderr == "The profile has no object of the type Customers.\n"
     )
@@ -112,6 +112,10 @@ def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path:
         any(words in line for line in history.stdout.splitlines())
         for words in ("Customers object ingested", "Customers object deleted")
     ] == [True, True], history.stdout
+    (of_bob,) = json.loads(run("objects", "list", "Customers", "bob@x.org", "--output", "json").stdout)
+    scrubbed = run("objects", "delete", "Customers", "bob@x.org", of_bob["unique_key"], "--scrub")
+    assert scrubbed.stdout == "The object has been deleted.\n", scrubbed.stderr
+    assert "No profile of the domain" in run("lineage", "bob@x.org").stderr
     gone = run("object-types", "delete", "Customers", "--yes")
     assert gone.stdout == "The object type Customers has been deleted. A worker removes its objects.\n"
     assert run("object-types", "list").stderr.endswith(" has no object type.\n")
@@ -126,6 +130,9 @@ def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -
     listed = run("dead-letters", "list", "--output", "json")
     first, second, third = (one["DeadLetterId"] for one in json.loads(listed.stdout))
 
+    fixed = tmp_path / "fixed.json"
+    fixed.write_text('{"id": 1, "first": "Fixed"}')
+    tried = run("dead-letters", "retry", first, "--object", fixed)
     shown = run("dead-letters", "show", first)
     again = run("dead-letters", "retry", first)
     definition.write_text(json.dumps(CUSTOMERS))
@@ -140,8 +147,10 @@ def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -
     assert shown.stdout.splitlines() == [
         f"Dead letter {first}, an object of the type Visits",
         "No key of this object finds a profile, and its object type does not create profiles.",
-        '{"id": 1}',
+        '{"id": 1, "first": "Fixed"}',
     ]
+    assert (tried.returncode, tried.stdout) == (again.returncode, again.stdout)
+    assert "needs the id of one" in run("dead-letters", "retry", "--all", "--object", fixed).stderr
     assert (again.returncode, again.stdout) == (1, "Ingested: 0. Rejected again: 1.\n")
     assert deleted.stdout == f"The dead letter {second} has been deleted.\n"
     assert (all_of_them.returncode, all_of_them.stdout) == (0, "Ingested: 2. Rejected again: 0.\n")

@@ -80,10 +80,16 @@ def test_a_dead_letter_is_shown_tried_again_and_deleted(
     second_path = second.get_attribute("href")
 
     first.click()
-    expect(page.locator("pre")).to_have_text('{"id": "7", "x": "<b>"}')
+    expect(page.get_by_label("Object (JSON)")).to_have_value('{"id": "7", "x": "<b>"}')
     assert find_barriers(page) == []
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("alert")).to_contain_text("It was rejected again: No key of this object finds a profile")
+    page.get_by_label("Object (JSON)").fill("{")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("Could not parse object string into JSON")
+    page.get_by_label("Object (JSON)").fill('{"id": "7",\n "mail": "nobody@example.com"}')
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_label("Object (JSON)")).to_have_value('{"id": "7",\n "mail": "nobody@example.com"}')
 
     client.put_profile_object(DomainName=DOMAIN, ObjectTypeName="Customers", Object='{"id": "7"}')
     page.get_by_role("button", name="Try again").click()

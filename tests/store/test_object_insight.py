@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from openprofiles.errors import NotFound
+from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.objects import dead_letters
+from openprofiles.objects.dead_letters import retry_dead_letter
 from openprofiles.objects.explanation import Explanation, explain_object
 from openprofiles.objects.lineage import FieldLineage, Origin, read_lineage
-from openprofiles.objects.objects import unique_key_text
+from openprofiles.objects.objects import scrub_profile_object, unique_key_text
 from openprofiles.objects.placement import DeadLetterCode
 from openprofiles.objects.type_definitions import delete_object_type
 from openprofiles.store import tables
@@ -179,3 +180,53 @@ def test_a_dead_letter_that_is_rejected_again_counts_the_attempt(shop: ObjectSho
     (after,) = shop.letters()
     assert (after.attempts, after.updated_at, after.created_at) == (2, later, letter.created_at)
     assert after.dead_letter_id == letter.dead_letter_id
+
+
+def test_a_dead_letter_is_fixed_and_tried_again(shop: ObjectShop) -> None:
+    shop.define("Crm")
+    shop.define("Visits", {**CRM, "AllowProfileCreation": False})
+    shop.put("Crm", {"id": "1", "mail": "a@x.org"})
+    shop.put("Visits", {"id": "9", "mail": "b@x.org", "first": "Ada"})
+    (letter,) = shop.letters()
+
+    def retry(content: str) -> DeadLetterCode | None:
+        number = shop.letters()[0].dead_letter_id
+        return shop.at.write(shop.store, shop.domain, retry_dead_letter, number, content)
+
+    with pytest.raises(InvalidRequest, match="Could not parse object string into JSON"):
+        retry("{")
+    assert retry('{"id": "9", "mail": "c@x.org"}') is DeadLetterCode.NO_PROFILE
+    assert [(one.dead_letter_id, one.content, one.attempts) for one in shop.letters()] == [
+        (letter.dead_letter_id, '{"id": "9", "mail": "c@x.org"}', 2)
+    ]
+    # With a different unique key it is another object.
+    assert retry('{"id": "8", "mail": "c@x.org"}') is DeadLetterCode.NO_PROFILE
+    assert [one.content for one in shop.letters()] == ['{"id": "8", "mail": "c@x.org"}']
+    assert retry('{"id": "7", "mail": "A@x.org", "first": "Ada"}') is None
+    assert shop.letters() == []
+    assert shop.only("_email", "a@x.org").values["FirstName"] == "Ada"
+
+
+def test_a_scrubbed_object_takes_its_fields_along_unless_another_has_a_value(shop: ObjectShop) -> None:
+    shop.define("Crm")
+    shop.define("Web", CRM)
+    shop.put("Web", {"id": "1", "mail": "a@x.org", "first": "Web"})
+    unique_key = shop.put("Crm", {"id": "2", "mail": "a@x.org", "first": "Crm", "city": "Bern", "tier": "gold"})
+    profile = shop.only("_email", "a@x.org")
+
+    def scrub(type_name: str) -> None:
+        shop.at.write(
+            shop.store, shop.domain, scrub_profile_object, profile.profile_id, type_name, unique_key, falls_back=True
+        )
+
+    with pytest.raises(InvalidRequest, match="_order is a standard object"):
+        scrub("_order")
+    with pytest.raises(NotFound, match="has no object of the type Web"):
+        scrub("Web")
+    scrub("Crm")
+
+    left = shop.only("_email", "a@x.org")
+    assert (left.values, left.attributes) == ({"EmailAddress": "a@x.org", "FirstName": "Web"}, {})
+    assert (shop.find("crmId", "2"), shop.counts()) == ([], (1, 1))
+    with pytest.raises(NotFound, match="has no object of the type Crm"):
+        scrub("Crm")

@@ -10,6 +10,7 @@ from openprofiles.errors import NotFound
 from openprofiles.objects import dead_letters
 from openprofiles.objects.explanation import explain_object
 from openprofiles.objects.lineage import read_lineage
+from openprofiles.objects.objects import scrub_profile_object
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.server.object_documents import (
     dead_letter_document,
@@ -64,10 +65,16 @@ class LocalObjects:
         with self._reading(domain_name) as session:
             return dead_letter_document(dead_letters.get_dead_letter(session, _number_of(domain_name, dead_letter_id)))
 
-    def retry_dead_letter(self, domain_name: str, dead_letter_id: str) -> Mapping[str, Any]:
-        """Ingest an object again that found no profile."""
+    def retry_dead_letter(self, domain_name: str, dead_letter_id: str, content: str | None = None) -> Mapping[str, Any]:
+        """Ingest an object again that found no profile, perhaps as it was fixed."""
+        number = _number_of(domain_name, dead_letter_id)
         with self._writing(domain_name) as session:
-            return retry_document(dead_letters.retry_dead_letter(session, _number_of(domain_name, dead_letter_id)))
+            return retry_document(dead_letters.retry_dead_letter(session, number, content))
+
+    def scrub_profile_object(self, domain_name: str, profile_id: str, object_type_name: str, unique_key: str) -> None:
+        """Delete an object with the fields that it has given its profile."""
+        with self._writing(domain_name) as session:
+            scrub_profile_object(session, profile_id, object_type_name, unique_key, falls_back=True)
 
     def delete_dead_letter(self, domain_name: str, dead_letter_id: str) -> None:
         """Delete an object that found no profile."""

@@ -180,6 +180,13 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
 @_type_name
 @click.argument("profile", metavar="PROFILE")
 @click.argument("unique_key", metavar="UNIQUE_KEY")
+@click.option(
+    "--scrub",
+    "scrubs",
+    is_flag=True,
+    help="Also remove the fields that the object has given the profile. A field for which another object has a value "
+    "gets that one.",
+)
 @_of_a_domain
 def delete(
     settings: Settings,
@@ -189,8 +196,10 @@ def delete(
     type_name: str,
     profile: str,
     unique_key: str,
+    *,
+    scrubs: bool,
 ) -> None:
-    """Delete an object of a profile. The fields of the profile stay.
+    """Delete an object of a profile. The fields of the profile stay, unless --scrub is given.
 
     UNIQUE_KEY is that of `objects list --output json`.
 
@@ -199,13 +208,17 @@ def delete(
       openprofiles objects delete Orders ada@example.com w7rb3HISZsELqNtJuEC/oh7flFAT2YJclNS1joYceJY= --domain demo
     """
     with closing(open_place(settings, endpoint_url)) as place:
-        place.call(
-            "DeleteProfileObject",
-            DomainName=domain,
-            ProfileId=find_profile_id(place, domain, profile),
-            ObjectTypeName=type_name,
-            ProfileObjectUniqueKey=unique_key,
-        )
+        profile_id = find_profile_id(place, domain, profile)
+        if scrubs:
+            place.objects.scrub_profile_object(domain, profile_id, type_name, unique_key)
+        else:
+            place.call(
+                "DeleteProfileObject",
+                DomainName=domain,
+                ProfileId=profile_id,
+                ObjectTypeName=type_name,
+                ProfileObjectUniqueKey=unique_key,
+            )
     if output == "json":
         print_json({"unique_key": unique_key, "deleted": True})
     else:
@@ -227,10 +240,7 @@ def explain(
     Example:
       echo '{"id": "7", "mail": "ada@example.com"}' | openprofiles objects explain Orders - --domain demo
     """
-    try:
-        content = _decode(file.read())
-    except UnicodeDecodeError:
-        raise CommandFault("The object is not UTF-8.") from None
+    content = _read_object(file)
     with closing(open_place(settings, endpoint_url)) as place:
         found = place.objects.explain_object(domain, type_name, content)
     if output == "json":
@@ -355,6 +365,13 @@ def show_dead_letter(settings: Settings, domain: str, endpoint_url: str | None, 
 @dead_letters.command("retry")
 @click.argument("letter_ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "retries_all", is_flag=True, help="Retry all dead letters of the domain.")
+@click.option(
+    "--object",
+    "file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Ingest this JSON object instead: the one of the dead letter as you have fixed it.  [default: as it is]",
+)
 @_of_a_domain
 def retry_dead_letters(
     settings: Settings,
@@ -362,6 +379,7 @@ def retry_dead_letters(
     endpoint_url: str | None,
     output: str,
     letter_ids: tuple[str, ...],
+    file: BinaryIO | None,
     *,
     retries_all: bool,
 ) -> None:
@@ -371,13 +389,17 @@ def retry_dead_letters(
     Examples:
       openprofiles dead-letters retry 3 --domain demo
       openprofiles dead-letters retry --all --domain demo
+      openprofiles dead-letters retry 3 --object fixed.json --domain demo
     """
     if bool(letter_ids) == retries_all:
         raise click.UsageError("Give either the ids of dead letters or --all.")
+    if file is not None and len(letter_ids) != 1:
+        raise click.UsageError("--object needs the id of one dead letter.")
+    content = None if file is None else _read_object(file)
     with closing(open_place(settings, endpoint_url)) as place:
         if retries_all:
             letter_ids = tuple(one["DeadLetterId"] for one in place.objects.list_dead_letters(domain))
-        results = {one: _retry(place, domain, one) for one in letter_ids}
+        results = {one: _retry(place, domain, one, content) for one in letter_ids}
     rejected = {one: found for one, found in results.items() if not found["Ingested"]}
     if output == "json":
         print_json([{"id": one, **found} for one, found in results.items()])
@@ -389,10 +411,10 @@ def retry_dead_letters(
         raise click.exceptions.Exit(1)
 
 
-def _retry(place: Place, domain: str, letter_id: str) -> Mapping[str, Any]:
+def _retry(place: Place, domain: str, letter_id: str, content: str | None) -> Mapping[str, Any]:
     """Retry a dead letter; one that is gone or cannot be read is rejected, and does not stop the others."""
     try:
-        return place.objects.retry_dead_letter(domain, letter_id)
+        return place.objects.retry_dead_letter(domain, letter_id, content)
     except (NotFound, InvalidRequest) as fault:
         return {"Ingested": False, "Message": str(fault)}
     except CommandFault as fault:
@@ -483,3 +505,10 @@ def _explanation_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name}: does not fit SourceLastUpdatedTimestampFormat, so the time of the ingestion counts"
     if found["MissingFields"]:
         yield f"  without a value: {', '.join(found['MissingFields'])}"
+
+
+def _read_object(file: BinaryIO) -> str:
+    try:
+        return _decode(file.read())
+    except UnicodeDecodeError:
+        raise CommandFault("The object is not UTF-8.") from None

@@ -17,6 +17,7 @@ OWN_ACTIONS = (
     "openprofiles:PutMapping",
     "openprofiles:PutWebhook",
     "openprofiles:RetryDeadLetter",
+    "openprofiles:ScrubProfileObject",
     "openprofiles:SetUploadJobOptions",
     "openprofiles:UndoUploadJob",
 )

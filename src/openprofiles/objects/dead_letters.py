@@ -52,10 +52,18 @@ def get_dead_letter(session: Reading, dead_letter_id: int) -> DeadLetter:
     return found
 
 
-def retry_dead_letter(session: Writing, dead_letter_id: int) -> DeadLetterCode | None:
+def has_dead_letter(session: Reading, dead_letter_id: int) -> bool:
+    """Return whether the domain has this dead letter."""
+    return rows.find_dead_letter(session.connection, session.domain.domain_id, dead_letter_id, session.now) is not None
+
+
+def retry_dead_letter(session: Writing, dead_letter_id: int, content: str | None = None) -> DeadLetterCode | None:
     """Ingest the object of a dead letter again, by its type as it is now.
 
     A newer object of its unique key has removed the letter, so that it does not replace that one.
+
+    Args:
+        content: the object as it was fixed, whose unique key may be another; None: as it is.
 
     Returns:
         why it is still a dead letter; None if it has found its profile, and the letter is gone.
@@ -69,13 +77,19 @@ def retry_dead_letter(session: Writing, dead_letter_id: int) -> DeadLetterCode |
     domain = session.domain
     try:
         prepared = prepare_object(
-            object_type, letter.content, salt=domain.object_salt, phone_region=domain.phone_region
+            object_type,
+            letter.content if content is None else content,
+            salt=domain.object_salt,
+            phone_region=domain.phone_region,
         )
     except InvalidRequest as error:
         raise InvalidRequest(f"Dead letter {dead_letter_id}: {error}") from None
     ingestion = Ingestion(session)
     rejection = ingestion.ingest(prepared).rejection
     ingestion.finish()
+    if prepared.unique_key != letter.unique_key:
+        # It has gone, or is a letter of its own.
+        rows.delete_dead_letter(session.connection, dead_letter_id)
     return rejection
 
 

@@ -15,7 +15,7 @@ from openprofiles.objects.ingestion import Ingestion
 from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.object_types import ObjectType, compile_object_type, key_forms
 from openprofiles.objects.prepared_objects import PreparedObject, UsedType, prepare_object
-from openprofiles.objects.removal import remove_object
+from openprofiles.objects.removal import remove_object, scrub_object
 from openprofiles.objects.standard_objects import PROFILE, standard_objects
 from openprofiles.objects.templates import templates
 from openprofiles.objects.type_definitions import OBJECT_TYPE, read_type_name
@@ -224,6 +224,36 @@ def delete_profile_object(session: Writing, profile_id: str, type_name: str, uni
     Raises:
         NotFound: the profile has no such object.
     """
+    found = _find_object(session, profile_id, type_name, unique_key_text)
+    remove_object(session, found, ChangeAction.DELETED_OBJECT, type_name)
+
+
+def scrub_profile_object(
+    session: Writing, profile_id: str, type_name: str, unique_key_text: str, *, falls_back: bool
+) -> None:
+    """Remove an object with its keys, and the fields that it has given its profile.
+
+    Args:
+        falls_back: whether a field gets the value of the best object that is left.
+
+    Raises:
+        NotFound: the profile has no such object.
+        InvalidRequest: it is a standard object, which gives a profile no fields.
+    """
+    if type_name in standard_objects():
+        raise InvalidRequest(f"{type_name} is a standard object, which gives a profile no fields. Delete it instead.")
+    found = _find_object(session, profile_id, type_name, unique_key_text)
+    definition = find_definition(session.connection, session.domain.domain_id, OBJECT_TYPE.name, type_name)
+    assert definition is not None, "otherwise it has no objects"
+    scrub_object(session, found, definition, falls_back=falls_back)
+
+
+def unique_key_text(unique_key: bytes) -> str:
+    """Return a unique key as the API shows it: 44 characters of base64."""
+    return base64.b64encode(unique_key).decode()
+
+
+def _find_object(session: Writing, profile_id: str, type_name: str, unique_key_text: str) -> ProfileObject:
     profile = get_profile(session, profile_id)
     number = _listed_type(session, type_name).number
     unique_key = _unique_key_of(unique_key_text)
@@ -232,12 +262,7 @@ def delete_profile_object(session: Writing, profile_id: str, type_name: str, uni
         found = rows.find_by_unique_key(session.connection, session.domain.domain_id, number, unique_key)
     if found is None or found.pid != profile.pid or found.expires_at <= session.now:
         raise NotFound(f"Profile {profile_id} has no object of the type {type_name} with this ProfileObjectUniqueKey.")
-    remove_object(session, found, ChangeAction.DELETED_OBJECT, type_name)
-
-
-def unique_key_text(unique_key: bytes) -> str:
-    """Return a unique key as the API shows it: 44 characters of base64."""
-    return base64.b64encode(unique_key).decode()
+    return found
 
 
 def _find_type(session: Writing, name: str) -> UsedType | DomainError:

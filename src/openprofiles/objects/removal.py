@@ -107,12 +107,17 @@ def remove_objects_of_deleted_types_step(
         session = hold_domain(connection, domain, now, SERVICE, keeps_replaced=keeps_replaced)
         found = rows.list_objects_of_type(connection, domain.domain_id, definition.definition_id, limit)
         for one in found:
-            _scrub(session, one, definition, falls_back=not strict)
+            scrub_object(session, one, definition, falls_back=not strict)
         return len(found)
     return 0
 
 
-def _scrub(session: Writing, one: ProfileObject, definition: Definition, *, falls_back: bool) -> None:
+def scrub_object(session: Writing, one: ProfileObject, definition: Definition, *, falls_back: bool) -> None:
+    """Remove an object, and the fields that it has given its profile.
+
+    Args:
+        falls_back: whether a field gets the value of the best object that is left.
+    """
     _delete_row(session, one)
     profile = profile_rows.lock_profile(session.connection, session.domain.domain_id, one.pid, session.now)
     if profile is None:

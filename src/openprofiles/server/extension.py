@@ -26,6 +26,7 @@ from openprofiles.facts.records import Domain
 from openprofiles.objects import dead_letters
 from openprofiles.objects.explanation import explain_object
 from openprofiles.objects.lineage import read_lineage
+from openprofiles.objects.objects import scrub_profile_object
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.server.job_options_document import options_document, read_options
 from openprofiles.server.job_report_documents import failed_row_item, repeated_row_item, report_document
@@ -42,6 +43,8 @@ from openprofiles.server.object_documents import (
     explanation_document,
     lineage_document,
     read_explain_document,
+    read_retry_document,
+    read_scrub_document,
     retry_document,
 )
 from openprofiles.server.preview_document import preview_document
@@ -69,6 +72,7 @@ _READING = "profile:GetUploadJob"
 _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _DOMAIN_PATH = "/openprofiles/v1/domains/{domain_name}"
 _MAPPING_PATH = "/mappings/{mapping_name}"
+_PUTTING_OBJECTS = "profile:PutProfileObject"
 _DEAD_LETTER_PATH = "/dead-letters/{dead_letter_id}"
 _EXPLAINING = "openprofiles:ExplainObject"
 _READING_LETTERS = "openprofiles:GetDeadLetter"
@@ -228,10 +232,23 @@ def routes(services: Services) -> list[Route]:
         of_domain("PUT", _MAPPING_PATH, _put_mapping, action="openprofiles:PutMapping", body_limit_bytes=large),
         of_domain("DELETE", _MAPPING_PATH, _delete_mapping, action="openprofiles:DeleteMapping"),
         of_domain("POST", "/objects/explain", _explain_object, action=_EXPLAINING, body_limit_bytes=large),
+        of_domain(
+            "POST",
+            "/objects/scrub",
+            _scrub_object,
+            action="openprofiles:ScrubProfileObject",
+            body_limit_bytes=small,
+        ),
         of_domain("GET", "/profiles/{profile_id}/lineage", _read_lineage, action="openprofiles:GetLineage"),
         of_domain("GET", "/dead-letters", _list_dead_letters, action=_READING_LETTERS),
         of_domain("GET", _DEAD_LETTER_PATH, _get_dead_letter, action=_READING_LETTERS),
-        of_domain("POST", f"{_DEAD_LETTER_PATH}/retry", _retry_dead_letter, action="openprofiles:RetryDeadLetter"),
+        of_domain(
+            "POST",
+            f"{_DEAD_LETTER_PATH}/retry",
+            _retry_dead_letter,
+            action="openprofiles:RetryDeadLetter",
+            body_limit_bytes=large,
+        ),
         of_domain("DELETE", _DEAD_LETTER_PATH, _delete_dead_letter, action="openprofiles:DeleteDeadLetter"),
         of_domain("GET", "/webhook", _get_webhook, action="openprofiles:GetWebhook"),
         of_domain("PUT", "/webhook", _put_webhook, action="openprofiles:PutWebhook", body_limit_bytes=small),
@@ -348,7 +365,7 @@ def _create_upload_job(asked: _Asked) -> _Answer:
     if given.options is not None:
         authorise_action(asked.principal, _SETTING_OPTIONS, asked.domain_name)
     if given.object_type is not None:
-        authorise_action(asked.principal, "profile:PutProfileObject", asked.domain_name)
+        authorise_action(asked.principal, _PUTTING_OBJECTS, asked.domain_name)
     private_addresses = asked.services.settings.webhook_private_addresses
     checked = jobs.check_request(given, strict=asked.is_strict, private_addresses=private_addresses)
     with asked.writing() as session:
@@ -422,6 +439,13 @@ def _explain_object(asked: _Asked) -> _Answer:
         return explanation_document(explain_object(session, type_name, content))
 
 
+def _scrub_object(asked: _Asked) -> _Answer:
+    profile_id, type_name, unique_key = read_scrub_document(asked.body)
+    with asked.writing() as session:
+        scrub_profile_object(session, profile_id, type_name, unique_key, falls_back=not asked.is_strict)
+    return None
+
+
 def _read_lineage(asked: _Asked) -> _Answer:
     with asked.reading() as session:
         return lineage_document(read_lineage(session, asked.request.path_params["profile_id"]))
@@ -442,8 +466,11 @@ def _get_dead_letter(asked: _Asked) -> _Answer:
 
 
 def _retry_dead_letter(asked: _Asked) -> _Answer:
+    content = read_retry_document(asked.body)
+    if content is not None:
+        authorise_action(asked.principal, _PUTTING_OBJECTS, asked.domain_name)
     with asked.writing() as session:
-        return retry_document(dead_letters.retry_dead_letter(session, _dead_letter_id(asked)))
+        return retry_document(dead_letters.retry_dead_letter(session, _dead_letter_id(asked), content))
 
 
 def _delete_dead_letter(asked: _Asked) -> _Answer:

@@ -26,6 +26,30 @@ def read_explain_document(body: bytes) -> tuple[str, str]:
     return text("ObjectTypeName", document.get("ObjectTypeName")), text("Object", document.get("Object"))
 
 
+def read_retry_document(body: bytes) -> str | None:
+    """Read the fixed object that a request to retry a dead letter sends; None if its body is empty.
+
+    Raises:
+        WireError: it is not a JSON object, or has a member that is unknown or not a string.
+    """
+    if not body:
+        return None
+    document = members("The body", read_json(body), ("Object",))
+    return text("Object", document["Object"]) if "Object" in document else None
+
+
+def read_scrub_document(body: bytes) -> tuple[str, str, str]:
+    """Read which object a request removes: the ids of its profile, its type and its unique key.
+
+    Raises:
+        WireError: it is not a JSON object, or has a member that is unknown, missing or not a string.
+    """
+    names = ("ProfileId", "ObjectTypeName", "ProfileObjectUniqueKey")
+    document = members("The body", read_json(body), names)
+    profile_id, type_name, unique_key = (text(name, document.get(name)) for name in names)
+    return profile_id, type_name, unique_key
+
+
 def dead_letter_item(letter: DeadLetter) -> dict[str, Any]:
     """Build a dead letter without its object."""
     return {

@@ -16,6 +16,7 @@ from openprofiles.server.services import Services
 EXPLAINING = "openprofiles:ExplainObject"
 READING_LETTERS = "openprofiles:GetDeadLetter"
 _RETRYING = "openprofiles:RetryDeadLetter"
+_PUTTING = "profile:PutProfileObject"
 _DELETING = "openprofiles:DeleteDeadLetter"
 _LETTERS_PER_PAGE = 25
 _MOST_TYPES = 100
@@ -54,29 +55,31 @@ def explain(visitor: Visitor) -> Response:
 
 def show_dead_letter(visitor: Visitor) -> Response:
     """Show an object that found no profile."""
-    with visitor.reading(*NEEDS[Page.OBJECTS], READING_LETTERS) as session:
-        letter = dead_letters.get_dead_letter(session, _letter_id(visitor))
-    return visitor.page(
-        "dead_letter.html",
-        domain=session.domain,
-        letter=letter,
-        message=DeadLetterCode(letter.code).message,
-        is_rejected="rejected" in visitor.request.query_params,
-    )
+    return _letter_page(visitor)
 
 
 def retry_dead_letter(visitor: Visitor) -> Response:
-    """Ingest an object again that found no profile."""
-    with visitor.writing(*NEEDS[Page.OBJECTS], READING_LETTERS, _RETRYING) as session:
-        rejection = dead_letters.retry_dead_letter(session, _letter_id(visitor))
+    """Ingest an object again that found no profile, perhaps as it was fixed."""
+    content = visitor.form().get("object")
+    needed = (_RETRYING,) if content is None else (_RETRYING, _PUTTING)
+    number = _letter_id(visitor)
+    fixed = None
+    try:
+        with visitor.writing(*NEEDS[Page.OBJECTS], READING_LETTERS, *needed) as session:
+            letter = dead_letters.get_dead_letter(session, number)
+            if content is not None and _with_line_feeds(content) != _with_line_feeds(letter.content):
+                fixed = _with_line_feeds(content)
+            rejection = dead_letters.retry_dead_letter(session, number, fixed)
+            is_kept = rejection is not None and dead_letters.has_dead_letter(session, number)
+    except InvalidRequest as error:
+        return _letter_page(visitor, str(error), fixed)
     base = path_of_tab(Page.OBJECTS, session.domain.name)
-    if rejection is None:
-        return visitor.redirect_after(session.domain.name, "object-ingested", *_shown_with(base, "object-ingested"))
-    return visitor.redirect_after(
-        session.domain.name,
-        "object-rejected",
-        (Page.OBJECTS, f"{base}/dead-letters/{_letter_id(visitor)}?rejected=1"),
-    )
+    if is_kept:
+        return visitor.redirect_after(
+            session.domain.name, "object-rejected", (Page.OBJECTS, f"{base}/dead-letters/{number}?rejected=1")
+        )
+    done = "object-ingested" if rejection is None else "object-rejected"
+    return visitor.redirect_after(session.domain.name, done, *_shown_with(base, done))
 
 
 def delete_dead_letter(visitor: Visitor) -> Response:
@@ -85,6 +88,26 @@ def delete_dead_letter(visitor: Visitor) -> Response:
         dead_letters.delete_dead_letter(session, _letter_id(visitor))
     base = path_of_tab(Page.OBJECTS, session.domain.name)
     return visitor.redirect_after(session.domain.name, "letter-deleted", *_shown_with(base, "letter-deleted"))
+
+
+def _with_line_feeds(text: str) -> str:
+    """Return a text as a form sends it: browsers write the ends of lines as CR LF."""
+    return text.replace("\r\n", "\n")
+
+
+def _letter_page(visitor: Visitor, fault: str | None = None, content: str | None = None) -> Response:
+    with visitor.reading(*NEEDS[Page.OBJECTS], READING_LETTERS) as session:
+        letter = dead_letters.get_dead_letter(session, _letter_id(visitor))
+    return visitor.page(
+        "dead_letter.html",
+        status=200 if fault is None else 400,
+        domain=session.domain,
+        letter=letter,
+        content=letter.content if content is None else content,
+        fault=fault,
+        message=DeadLetterCode(letter.code).message,
+        is_rejected=fault is None and "rejected" in visitor.request.query_params,
+    )
 
 
 def _shown_with(path: str, done: str) -> tuple[tuple[Page, str], ...]:
