@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,56 @@ def test_an_object_is_tried_and_the_page_says_what_it_would_do(
     expect(page.get_by_label("Object (JSON)")).to_have_value("no JSON")
 
 
+def test_an_object_type_is_made_from_a_sample_changed_and_deleted(
+    page: Page, client: Any, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    page.goto(HOME)
+    page.get_by_role("link", name="New object type").click()
+    assert find_barriers(page) == []
+    page.get_by_label("Name").fill("Calls")
+    page.get_by_label("Sample objects (JSON)").fill("{")
+    page.get_by_role("button", name="Suggest a definition").click()
+    expect(page.get_by_role("alert")).to_have_text("Could not parse object string into JSON")
+    page.get_by_label("Sample objects (JSON)").fill('{"city": "Bern"}')
+    page.get_by_role("button", name="Suggest a definition").click()
+    expect(page.get_by_role("alert")).to_contain_text("The sample has no member that identifies an object")
+    page.get_by_label("Sample objects (JSON)").fill('{"call_id": "c-1",\n "email": "ada@example.com"}')
+    page.get_by_role("button", name="Suggest a definition").click()
+    definition = page.get_by_label("Definition (JSON)")
+    expect(definition).to_have_value(re.compile('"_source.call_id"'))
+    expect(page.get_by_label("Name")).to_have_value("Calls")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Object type saved.")).to_be_visible()
+    made = client.get_profile_object_type(DomainName=DOMAIN, ObjectTypeName="Calls")
+    assert (made["Description"], made["AllowProfileCreation"], "_email" in made["Keys"]) == ("Calls", True, True)
+
+    page.get_by_role("link", name="Calls", exact=True).click()
+    expect(page.get_by_label("Name")).to_have_count(0)
+    written = definition.input_value()
+    definition.fill(written.replace('"Calls"', '"Calls", "Colour": 1'))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("The definition has the member Colour")
+    definition.fill(written.replace('"Calls"', '"Phone calls", "SourcePriority": 0'))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Value at 'SourcePriority' failed")
+    definition.fill(written.replace('"Calls"', '"Phone calls"'))
+    assert find_barriers(page) == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row", name="Calls Phone calls")).to_be_visible()
+
+    page.get_by_role("link", name="Calls", exact=True).click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("Object type deleted.")).to_be_visible()
+    expect(page.get_by_role("link", name="Calls", exact=True)).to_have_count(0)
+
+    page.goto(f"/console/domains/{DOMAIN}/object-types")
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Template").select_option("Shopify-Order")
+    page.get_by_role("button", name="Use the template").click()
+    expect(definition).to_have_value(re.compile('"TemplateId": "Shopify-Order"'))
+
+
 def test_a_dead_letter_is_shown_tried_again_and_deleted(
     page: Page, client: Any, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -89,6 +140,7 @@ def test_a_dead_letter_is_shown_tried_again_and_deleted(
     expect(page.get_by_role("alert")).to_contain_text("Could not parse object string into JSON")
     page.get_by_label("Object (JSON)").fill('{"id": "7",\n "mail": "nobody@example.com"}')
     page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("It was rejected again")
     expect(page.get_by_label("Object (JSON)")).to_have_value('{"id": "7",\n "mail": "nobody@example.com"}')
 
     client.put_profile_object(DomainName=DOMAIN, ObjectTypeName="Customers", Object='{"id": "7"}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -16,6 +15,8 @@ from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
 from openprofiles.cli.words import count_of, source_name
+from openprofiles.errors import InvalidRequest
+from openprofiles.objects.definition_texts import definition_members, read_definition_text
 from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _of_a_domain = domain_command("Domain of the object types.")
 _type_name = click.argument("name", metavar="NAME")
 _MAX_SAMPLES = 5
-_EXPECTED = "It must be a JSON object with the members of PutProfileObjectType."
 
 
 @click.group("object-types", cls=CommandGroup)
@@ -85,7 +85,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     del output  # It is JSON in any case.
     with closing(open_place(settings, endpoint_url)) as place:
         found = place.call("GetProfileObjectType", DomainName=domain, ObjectTypeName=name)
-    print_json({member: value for member, value in _plain(found).items() if member in _WRITTEN_MEMBERS})
+    print_json(definition_members(_plain(found)))
 
 
 @object_types.command()
@@ -105,9 +105,10 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
     """
     from openprofiles.cli.api_requests import checked_request
 
-    members = _read_definition(file)
-    if members.get("Description") is None:
-        members["Description"] = name
+    try:
+        members = read_definition_text(_read_text(file), source_name(file), name)
+    except InvalidRequest as error:
+        raise CommandFault(str(error)) from None
     names = {"DomainName": domain, "ObjectTypeName": name}
     checked_request("GetProfileObjectType", names)
     request = {**names, **members}
@@ -198,20 +199,6 @@ def detect(settings: Settings, domain: str, endpoint_url: str | None, output: st
     print_json({"AllowProfileCreation": True, **found[0]})
 
 
-_WRITTEN_MEMBERS = (
-    "Description",
-    "TemplateId",
-    "ExpirationDays",
-    "EncryptionKey",
-    "AllowProfileCreation",
-    "SourceLastUpdatedTimestampFormat",
-    "MaxProfileObjectCount",
-    "SourcePriority",
-    "Fields",
-    "Keys",
-)
-
-
 def _list_types(place: Place, domain: str) -> Iterator[Mapping[str, Any]]:
     token: dict[str, str] = {}
     while True:
@@ -229,29 +216,6 @@ def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in document.items()
         if name != "ResponseMetadata"
     }
-
-
-def _read_definition(file: Path) -> dict[str, Any]:
-    text = _read_text(file)
-    try:
-        members = json.loads(text)
-    except ValueError as error:
-        if not text.strip():
-            raise CommandFault(f"{source_name(file)} is empty. {_EXPECTED}") from None
-        raise CommandFault(f"{source_name(file)} is not one JSON object: {error}. {_EXPECTED}") from None
-    if not isinstance(members, dict):
-        raise CommandFault(f"{source_name(file)} is not a JSON object. {_EXPECTED}")
-    unknown = [member for member in members if member not in (*_WRITTEN_MEMBERS, "Tags")]
-    if unknown:
-        raise CommandFault(
-            f"{source_name(file)} has the member {unknown[0]}, which PutProfileObjectType does not take. It takes "
-            f"{', '.join(_WRITTEN_MEMBERS)} and Tags."
-        )
-    if "TemplateId" in members:
-        # What `show` prints in addition follows from it.
-        for member in ("Fields", "Keys", "AllowProfileCreation", "SourceLastUpdatedTimestampFormat"):
-            members.pop(member, None)
-    return members
 
 
 def _read_text(file: Path) -> str:

@@ -99,7 +99,7 @@ class Ingestion:
         self.reserved_pid: int | None = None
 
     def expect_numbers(self, count: int) -> None:
-        """Reserve so many numbers together, once they are needed."""
+        """Reserve this many numbers together, once they are needed."""
         self._numbers_per_reserve = max(self._numbers_per_reserve, count)
 
     def next_number(self) -> int:
@@ -439,7 +439,7 @@ class _ObjectInPlace:
             recorded.replace_object(before, keys)
 
     def _has_same_key_fields(self, before: Profile, after: Profile) -> bool:
-        """Return whether two states of a profile give the same keys, since their fields are the same."""
+        """Return whether all fields that give keys are the same in two states."""
         if before.values is after.values and before.attributes is after.attributes:
             return True
         paths = self._ingestion.indexed_paths
@@ -453,7 +453,7 @@ class _ObjectInPlace:
 
 
 def _divided(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Divide values by path into those of the standard profile and those of custom attributes, by name."""
+    """Divide values by path into standard fields, and custom attributes by name."""
     values, attributes = {}, {}
     for path, text in given.items():
         if path.startswith(ATTRIBUTES_PREFIX):

@@ -20,6 +20,7 @@ class Page(StrEnum):
     PROFILE = "profile"
     PROFILE_FORM = "profile form"
     OBJECTS = "objects"
+    OBJECT_TYPE = "object type"
 
 
 # The start page and the page about connecting need nothing. The undo page belongs to the job.
@@ -33,6 +34,7 @@ NEEDS: Mapping[Page, tuple[str, ...]] = {
     Page.PROFILE: ("profile:SearchProfiles",),
     Page.PROFILE_FORM: ("profile:SearchProfiles", "profile:UpdateProfile"),
     Page.OBJECTS: ("profile:ListProfileObjectTypes",),
+    Page.OBJECT_TYPE: ("profile:GetProfileObjectType",),
 }
 
 # What an action lets people do, for the message to somebody who may not.
@@ -51,6 +53,11 @@ ACTION_WORDS: Mapping[str, str] = {
     "profile:UpdateProfile": "edit profiles in {domain}",
     "profile:DeleteProfile": "delete profiles from {domain}",
     "profile:ListProfileObjectTypes": "see the object types of {domain}",
+    "profile:GetProfileObjectType": "see object types of {domain}",
+    "profile:PutProfileObjectType": "define object types of {domain}",
+    "profile:DetectProfileObjectType": "get suggestions for object types of {domain}",
+    "profile:DeleteProfileObjectType": "delete object types of {domain}",
+    "profile:PutProfileObject": "ingest objects into {domain}",
     "openprofiles:ExplainObject": "try objects in {domain}",
     "openprofiles:GetDeadLetter": "see the dead letters of {domain}",
     "openprofiles:RetryDeadLetter": "retry dead letters of {domain}",
@@ -72,6 +79,8 @@ DONE_MESSAGES: Mapping[str, str] = {
     "job-stopped": "Import stopping.",
     "undo-started": "Undo started.",
     "profile-deleted": "Profile deleted.",
+    "object-type-saved": "Object type saved.",
+    "object-type-deleted": "Object type deleted. Its objects are being removed.",
     "object-ingested": "Object ingested.",
     "object-rejected": "Object rejected again.",
     "letter-deleted": "Dead letter deleted.",
