@@ -188,7 +188,7 @@ OBJECT_UNDO = JobKind(
     details="undo_job",
     steps=(
         ShownStep("Reading the changes of the import", 15, ("stage",)),
-        ShownStep("Removing and restoring profiles", 80, ("remove", "restore"), Unit.PROFILES),
+        ShownStep("Removing and restoring profiles", 80, ("restore",), Unit.PROFILES),
         ShownStep("Cleaning up", 5, ("forget",)),
     ),
     gave_up_message=UNDO.gave_up_message,

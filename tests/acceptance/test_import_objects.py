@@ -96,7 +96,7 @@ def test_a_file_is_tried_loaded_mended_and_undone(server: RunningServer, tmp_pat
     counts = "1 object ingested (1 created a profile, 0 joined one), 2 failed in "
     assert counts in tried.stdout, tried.stderr
     assert counts in loaded.stdout, loaded.stderr
-    assert "  1  MISSING_KEY in field id\n  1  NOT_AN_OBJECT\n" in loaded.stdout
+    assert "  1  MISSING_KEY in id\n  1  NOT_AN_OBJECT\n" in loaded.stdout
     assert (again.returncode, again.stderr.count("Error")) == (0, 0), again.stderr
     assert newest_object(run, "bob@x.org") == BOB
 

@@ -24,8 +24,9 @@ from openprofiles.store.job_queue import Job
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.job_options import CREATE_ONLY, JobOptions
+from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
 from openprofiles.uploads.jobs import JobRequest
+from openprofiles.uploads.previews import read_preview, start_preview
 from openprofiles.uploads.undo_outlook import read_undo_outlook
 from store.object_shop import CRM, ObjectShop
 from store.test_object_groups import ORDERS, customers, orders, some_objects, state
@@ -187,6 +188,7 @@ def die_in_each_chunk(shop: Shop, job: Job, points: Sequence[str], *, is_lost: b
     raise AssertionError("no loader has ended")
 
 
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("point", "is_lost"), [(BEFORE, False), (INSIDE, True), (AFTER, False)], ids=["before", "inside", "after"]
 )
@@ -252,6 +254,63 @@ def test_a_customer_who_lost_an_object_gets_it_back_only_if_the_other_loses_it(s
     assert (made.objects(ada, "Orders"), made.objects(bob, "Orders")) == ([], [FILE[0]])
 
 
+@pytest.mark.parametrize("rows_per_chunk", [1, 3], ids=["chunks of one", "one chunk"])
+def test_an_object_that_moves_and_comes_back_is_where_it_was_after_an_undo(shop: Shop, rows_per_chunk: int) -> None:
+    made = fill(shop)
+    untouched = profiles_and_objects(made)
+    moves = [{"id": "1", "who": who, "mail": "", "city": city, "first": ""} for who, city in ("2x", "1y")]
+
+    job = shop.run(shop.create_object_job("Orders", json_lines(moves)), rows_per_chunk=rows_per_chunk)
+    assert [len(made.objects(made.only("_email", mail), "Orders")) for mail in ("a@x.org", "b@x.org")] == [1, 0]
+    undo = shop.undo(job, rows_per_chunk=1)
+
+    assert (undo.job.restored_count, undo.job.kept_count) == (2, 0)
+    assert profiles_and_objects(made) == untouched
+
+
+def test_customers_between_whom_objects_have_moved_are_undone_together_or_not_at_all(shop: Shop) -> None:
+    made = fill(shop)
+    made.put("Orders", {"id": "2", "who": "1", "mail": "", "city": "Wien", "first": ""})
+    made.put("Crm", {"id": "3", "mail": "c@x.org", "first": "Cat"})
+    # One of Ada's orders goes to Bob, and the other to Cat. A fourth customer has nothing to do with it.
+    file = [
+        {"id": "1", "who": "2", "mail": "", "city": "Rome", "first": ""},
+        {"id": "2", "who": "3", "mail": "", "city": "Oslo", "first": ""},
+        {"id": "3", "who": "4", "mail": "", "city": "Riga", "first": "Dan"},
+    ]
+    job = shop.run(shop.create_object_job("Orders", json_lines(file)), rows_per_chunk=1)
+    made.update(made.only("crmId", "2"), LastName="Hand")
+
+    undo = shop.undo(job, rows_per_chunk=1)
+
+    assert (undo.job.removed_count, undo.job.restored_count, undo.job.kept_count) == (1, 0, 3)
+    orders_of = {who: [one["id"] for one in made.objects(made.only("crmId", who), "Orders")] for who in "123"}
+    assert orders_of == {"1": [], "2": ["1"], "3": ["2"]}
+    assert made.find("crmId", "4") == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_preview_and_a_trial_that_die_in_any_chunk_count_every_row_once(place: Place) -> None:
+    shop = place.open_shop()
+    made = fill(shop)
+    untouched = profiles_and_objects(made)
+    job = shop.create_object_job("Orders", json_lines(FILE), start=False)
+    preview = by_hand.At(NOW).write(shop.store, shop.domain, start_preview, place.master_key, job.job_id)
+
+    assert die_in_each_chunk(shop, preview, [AFTER, INSIDE, BEFORE], is_lost=True) >= 3
+
+    done = by_hand.read(shop.store, shop.domain, read_preview, place.master_key, preview.job_id)
+    assert counts_of(done.job) == {"created_count": 1, "updated_count": 3, "unchanged_count": 0, "failed_count": 2}
+    assert [one.record for one in done.samples] == [1, 2, 4]
+
+    strict = shop.create_object_job("Orders", json_lines(FILE), options=JobOptions(max_failed_records=1))
+    assert die_in_each_chunk(shop, strict, [AFTER, INSIDE, BEFORE], is_lost=False) >= 3
+
+    strict = shop.job(strict)
+    assert (strict.status, strict.failed_count, [row.line for row in shop.failed_rows(strict)]) == ("FAILED", 2, [3, 5])
+    assert profiles_and_objects(made) == untouched
+
+
 def test_nothing_is_loaded_if_more_rows_would_fail_than_may(shop: Shop) -> None:
     made = fill(shop)
     untouched = profiles_and_objects(made)
@@ -268,6 +327,7 @@ def test_nothing_is_loaded_if_more_rows_would_fail_than_may(shop: Shop) -> None:
     assert (job.status, job.updated_count, job.failed_count) == ("PARTIALLY_SUCCEEDED", 1, 2)
 
 
+@pytest.mark.daily_on("sqlite")
 def test_an_object_that_is_put_while_its_file_is_loaded_is_there_once(place: Place) -> None:
     shop = place.open_shop()
     made = fill(shop)
@@ -289,6 +349,7 @@ def test_an_object_that_is_put_while_its_file_is_loaded_is_there_once(place: Pla
     assert shop.job(job).created_count == 2
 
 
+@pytest.mark.daily_on("sqlite")
 def test_a_type_that_is_changed_or_deleted_counts_as_it_is_when_its_rows_have_their_turn(place: Place) -> None:
     shop = place.open_shop()
     made = with_types(shop)
@@ -311,11 +372,12 @@ def test_a_type_that_is_changed_or_deleted_counts_as_it_is_when_its_rows_have_th
     )
 
 
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("data", "faults"),
     [
-        (b"id,mail\nn/a,a@x.org\n4.91512E+11,b@x.org\n1,c@x.org\n", ["PLACEHOLDER_KEY", "SHORTENED_NUMBER"]),
-        (b'{"id":"null","mail":"a@x.org"}\n{"id":1}\n', ["PLACEHOLDER_KEY"]),
+        (b"id,mail\nn/a,a@x.org\n4.91512E+11,b@x.org\n1,c@x.org\n", ["PLACEHOLDER_IN_KEY", "SHORTENED_IN_KEY"]),
+        (b'{"id":"null","mail":"a@x.org"}\n{"id":1}\n', ["PLACEHOLDER_IN_KEY"]),
         (b'{"id":1}\n[1]\n{"id":\n"a\x00b"\n', ["NOT_AN_OBJECT", "NOT_AN_OBJECT", "NUL_BYTE"]),
         (b'{"id":"a\\u0000"}\n{"id":1}\n{"id":"\\ud800"}\n', ["NOT_TEXT", "NOT_TEXT"]),
         (b'{"id":1,"first":"' + b"x" * 256 + b'"}\n{"id":2}\n', ["FIELD_TOO_LONG"]),
@@ -336,6 +398,7 @@ def test_a_row_that_cannot_be_an_object_fails_with_its_reason(shop: Shop, data: 
     assert job.created_count == (job.record_count or 0) - len(faults) > 0
 
 
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -343,8 +406,12 @@ def test_a_row_that_cannot_be_an_object_fails_with_its_reason(shop: Shop, data: 
         (b"\n \n", "The file is empty"),
         (b"id,id\n1,2\n", "The file has 2 columns named 'id'"),
         (b"id,mail\n", "The file has a header but no rows."),
+        (
+            b"id," + b",".join(b"c%d" % number for number in range(500)) + b"\n1" + b"," * 500 + b"\n",
+            "The file has 501 columns; a file of objects can have at most 500.",
+        ),
     ],
-    ids=["list", "empty", "two columns", "no rows"],
+    ids=["list", "empty", "two columns", "no rows", "many columns"],
 )
 def test_a_file_that_has_no_objects_is_refused_as_a_whole(shop: Shop, data: bytes, message: str) -> None:
     with_types(shop)
@@ -354,6 +421,7 @@ def test_a_file_that_has_no_objects_is_refused_as_a_whole(shop: Shop, data: byte
     assert (job.status, (job.failure_message or "").startswith(message)) == ("FAILED", True), job.failure_message
 
 
+@pytest.mark.daily_on("sqlite")
 def test_a_compressed_file_and_a_file_of_failed_rows_are_read(shop: Shop) -> None:
     made = with_types(shop)
     assert shop.run(shop.create_object_job("Crm", gzip.compress(CUSTOMERS))).created_count == 2
@@ -367,6 +435,7 @@ def test_a_compressed_file_and_a_file_of_failed_rows_are_read(shop: Shop) -> Non
     assert made.objects(made.only("_email", "c@x.org"), "Crm") == [{"id": "3", "mail": "c@x.org"}]
 
 
+@pytest.mark.daily_on("sqlite")
 def test_a_template_is_defined_by_the_first_file_of_its_objects(shop: Shop) -> None:
     made = ObjectShop(shop.store, shop.domain)
     contact = {"contactId": "c1", "customerEndpoint": {"type": "TELEPHONE_NUMBER", "address": "+12025550123"}}
@@ -378,6 +447,7 @@ def test_a_template_is_defined_by_the_first_file_of_its_objects(shop: Shop) -> N
     assert len(made.find("_phone", "+12025550123")) == 1
 
 
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("request_", "error", "message"),
     [
@@ -400,3 +470,25 @@ def test_a_job_of_objects_that_cannot_be_is_refused(
 
     with pytest.raises(error, match=message):
         by_hand.create_job(shop.store, shop.domain, shop.place.master_key, request_, NOW)
+
+
+@pytest.mark.daily_on("sqlite")
+def test_options_that_an_object_type_decides_cannot_be_set_later_either(shop: Shop) -> None:
+    with_types(shop)
+    job = shop.create_object_job("Crm", CUSTOMERS, start=False)
+
+    for options in (JobOptions(write_mode=CREATE_ONLY), JobOptions(doubtful_rows=REFUSE)):
+        with pytest.raises(InvalidRequest, match="cannot be set with ObjectType"):
+            by_hand.At(NOW).write(shop.store, shop.domain, jobs.set_options, job.job_id, options)
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_request_that_is_sent_again_gives_its_job_after_the_type_was_deleted(shop: Shop) -> None:
+    made = with_types(shop)
+    request = JobRequest(display_name="n", object_type="Crm", idempotency_token="again")
+    first = by_hand.create_job(shop.store, shop.domain, shop.place.master_key, request, NOW)
+    made.at.write(shop.store, shop.domain, delete_object_type, "Crm")
+
+    again = by_hand.create_job(shop.store, shop.domain, shop.place.master_key, request, NOW)
+
+    assert again.job_id == first.job_id

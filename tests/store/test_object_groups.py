@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 import budgets
 from openprofiles.objects.objects import put_objects_of_calls
+from openprofiles.store import objects as object_rows
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from store.made_rows import make_domain
@@ -59,7 +60,10 @@ def put_group(shop: ObjectShop, group: list[tuple[str, dict[str, str]]]) -> list
 
 
 def state(shop: ObjectShop) -> Any:
-    """Return everything that the store has of the domain, without the numbers that are given out."""
+    """Return everything that the store has of the domain, without the numbers that are given out.
+
+    The index by unique key follows from the objects; it is compared with them.
+    """
     domain_id = shop.domain.domain_id
     profile, index, held, stored = tables.profile, tables.profile_key, tables.held_key, tables.profile_object
     with shop.store.read() as connection:
@@ -80,6 +84,12 @@ def state(shop: ObjectShop) -> Any:
             (one.name, one.value, place[one.pid], number.get(int(one.holder.removeprefix("o")), -1))
             for one in connection.execute(select(held).where(held.c.pid.in_(place)))
         )
+        unique = tables.object_unique
+        entries = connection.execute(select(unique).where(unique.c.domain_id == domain_id)).all()
+        in_full = object_rows.list_objects_of_profiles(connection, domain_id, list(place))
+        assert {(one.hash, one.object_no) for one in entries} == {
+            (one_hash, one.object_no) for one in in_full for one_hash in one.hashes
+        }
         changes = connection.execute(
             select(tables.profile_change.c.number, tables.profile_change.c.first_pid)
             .where(tables.profile_change.c.domain_id == domain_id)

@@ -216,5 +216,5 @@ def _summary_lines(state: JobState, seconds: float) -> Iterator[str]:
         counts += f", {state.unprocessed_count:,} not processed"
     yield f"{counts} in {seconds:.1f} seconds."
     yield from state.notices
-    for line in fault_lines(state.fault_counts, "field"):
+    for line in fault_lines(state.fault_counts, ""):
         yield f"  {line}"

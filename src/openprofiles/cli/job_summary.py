@@ -80,7 +80,7 @@ def count_members(state: JobState) -> dict[str, int]:
     }
 
 
-def fault_lines(counts: Sequence[FaultCount], part: str = "column") -> Iterator[str]:
+def fault_lines(counts: Sequence[FaultCount], part: str = "column ") -> Iterator[str]:
     """Format why rows failed, the most frequent reason first.
 
     Args:
@@ -88,7 +88,7 @@ def fault_lines(counts: Sequence[FaultCount], part: str = "column") -> Iterator[
     """
     width = max((len(f"{one.count:,}") for one in counts), default=0)
     for one in counts[:_FAULTS_SHOWN]:
-        where = "" if one.column is None else f" in {part} {shown(one.column)}"
+        where = "" if one.column is None else f" in {part}{shown(one.column)}"
         yield f"{one.count:>{width},}  {one.code}{where}"
     if len(counts) > _FAULTS_SHOWN:
         yield f"and {len(counts) - _FAULTS_SHOWN} more reasons"

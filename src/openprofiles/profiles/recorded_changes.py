@@ -60,8 +60,10 @@ class RecordedChanges:
             found.after = after
 
     def add_object(self, pid: int, object_no: int) -> None:
-        """Record a new object of a profile that was recorded."""
-        self.profiles[pid].added_objects.append(object_no)
+        """Record a new object of a profile that was recorded; one that has come back is not new."""
+        found = self.profiles[pid]
+        if object_no not in found.replaced_objects:
+            found.added_objects.append(object_no)
 
     def replace_object(self, row: ProfileObject, keys: Collection[Key]) -> None:
         """Record an object, before it is changed or removed, of a profile that was recorded."""

@@ -90,6 +90,14 @@ def update_object(writes: Writes, before: ProfileObject, after: ProfileObject) -
     changed = {name: row[name] for name in _CHANGEABLE}
     writes.add(_UPDATE, of_domain=after.domain_id, of_object=after.object_no, **changed)
     _add_hashes(writes, after, after.hashes - before.hashes)
+    for one_hash in before.hashes - after.hashes:
+        writes.add(
+            _DELETE_UNIQUE,
+            of_domain=after.domain_id,
+            of_type=after.object_type_id,
+            of_hash=one_hash,
+            of_object=after.object_no,
+        )
 
 
 def delete_object(connection: Connection, one: ProfileObject) -> None:

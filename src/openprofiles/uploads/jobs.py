@@ -45,6 +45,8 @@ DEFAULT_DATA_EXPIRY_DAYS = 14
 STRICT_MAX_DATA_EXPIRY_DAYS = 90
 
 DEFAULT_JOBS_PER_PAGE = 100
+# As in PutProfileObjectType.
+_MAX_TYPE_NAME_LENGTH = 255
 DEFAULT_FAILED_ROWS_PER_PAGE = 1000
 
 # A row may have a megabyte.
@@ -154,12 +156,24 @@ def _check_object_request(request: JobRequest, *, strict: bool) -> None:
         raise InvalidRequest(
             "An object type says when its objects expire, so DataExpiry cannot be given with ObjectType."
         )
-    options = request.options or JobOptions()
+    if len(request.object_type or "") > _MAX_TYPE_NAME_LENGTH:
+        raise InvalidRequest(f"ObjectType must have at most {_MAX_TYPE_NAME_LENGTH} characters.")
+    if request.options is not None:
+        _check_object_options(request.options)
+
+
+def _check_object_options(options: JobOptions) -> None:
+    """Check the options of a job of objects.
+
+    Raises:
+        InvalidRequest: one is set that says what is written, which the object type decides.
+    """
     usual = JobOptions()
     for what, given, default in (
         ("write mode", options.write_mode, usual.write_mode),
         ("policy for blank cells", options.blank_cells, usual.blank_cells),
         ("policy for fields edited by hand", options.hand_set_fields, usual.hand_set_fields),
+        ("policy for doubtful rows", options.doubtful_rows, usual.doubtful_rows),
     ):
         if given != default:
             raise InvalidRequest(f"The {what} cannot be set with ObjectType: the object type decides what is written.")
@@ -190,16 +204,13 @@ def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest)
             object type has no mapping.
     """
     options = request.options
-    unique_key = request.unique_key
-    if request.object_type is not None:
-        unique_key = find_used_type(session, request.object_type).mapping.unique_key.name
     job_id = new_job_id(session.now)
     values: dict[str, Any] = {
         "job_id": job_id,
         "domain_id": session.domain.domain_id,
         "display_name": request.display_name,
         "fields": {name: dict(field) for name, field in request.fields.items()},
-        "unique_key": unique_key,
+        "unique_key": request.unique_key,
         "object_type": request.object_type,
         "data_expiry_days": request.data_expiry_days or DEFAULT_DATA_EXPIRY_DAYS,
         "status": UploadJobStatus.CREATED,
@@ -219,6 +230,8 @@ def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest)
             return made
     if options is not None and options.webhook_url is not None:
         require_webhook(session)
+    if request.object_type is not None:
+        values["unique_key"] = find_used_type(session, request.object_type).mapping.unique_key.name
     job_queue.insert_job(session.connection, UPLOAD if request.object_type is None else OBJECT_UPLOAD, values)
     return get_job(session, job_id)
 
@@ -402,6 +415,8 @@ def set_options(session: Writing, job_id: str, options: JobOptions) -> None:
     """
     job = get_job(session, job_id, for_change=True)
     options.require_fields(job.fields)
+    if job.object_type is not None:
+        _check_object_options(options)
     if options.webhook_url is not None:
         require_webhook(session)
     if job.status is not UploadJobStatus.CREATED:

@@ -39,6 +39,8 @@ RECORD_TOO_LONG = "RECORD_TOO_LONG"
 # Of rows that are objects.
 NOT_AN_OBJECT = "NOT_AN_OBJECT"
 MISSING_KEY = "MISSING_KEY"
+PLACEHOLDER_IN_KEY = "PLACEHOLDER_IN_KEY"
+SHORTENED_IN_KEY = "SHORTENED_IN_KEY"
 KEY_TOO_LONG = "KEY_TOO_LONG"
 FIELD_TOO_LONG = "FIELD_TOO_LONG"
 NOT_TEXT = "NOT_TEXT"
@@ -111,16 +113,20 @@ _SENTENCES = {
         "its encoding, or type these characters again."
     ),
     RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
-    NOT_AN_OBJECT: (
-        "The row is not a JSON object, or has more than 256,000 bytes. Write each object on a line of its own."
+    NOT_AN_OBJECT: "The row is not a JSON object on a line of its own, or has more than 256,000 bytes.",
+    MISSING_KEY: "The object has no value for a key that it needs: {column}.",
+    PLACEHOLDER_IN_KEY: (
+        "The value of {column}, from which a key is made, is a placeholder such as NULL or n/a, so it can't identify a "
+        "customer or an object."
     ),
-    MISSING_KEY: "The object has no value for a key that it needs. Fields of the object type: {column}.",
+    SHORTENED_IN_KEY: (
+        "The value of {column}, from which a key is made, is a number that a spreadsheet has shortened, such as "
+        "4.91512E+11, so some of its digits are lost. Export it as text, then load the file again."
+    ),
     KEY_TOO_LONG: "The value of the key {column} is longer than 255 characters.",
-    FIELD_TOO_LONG: f"The value of the field {{column}} is too long for its target. {_LONGEST}",
-    NOT_TEXT: (
-        "The value of the field {column} contains the character U+0000 or half of a surrogate pair, which is not text."
-    ),
-    NOT_COMPUTABLE: "The value of the field {column} cannot be computed: its source has a result that is too long.",
+    FIELD_TOO_LONG: f"The value of {{column}} is too long for its target. {_LONGEST}",
+    NOT_TEXT: ("The value of {column} contains the character U+0000 or half of a surrogate pair, which is not text."),
+    NOT_COMPUTABLE: "The value of {column} cannot be computed: its source has a result that is too long.",
     AMBIGUOUS_KEYS: (
         "Every key of the object finds several profiles, so it is unclear which one it belongs to. Remove the "
         "duplicates or send another key."

@@ -53,6 +53,13 @@ class OriginalRows:
             block = self._find_block(record)
         return self._read_at(start, end - start)
 
+    def approach(self, record: int) -> None:
+        """Read up to a record, so that it and those after it are at hand; does nothing if they are behind."""
+        if self._block is not None and record < self._block.first_record:
+            return
+        block = self._find_block(record)
+        self._skip(int(block.byte_start[record - block.first_record]))
+
     def _find_block(self, record: int) -> Block:
         if self._blocks is None:
             form = self._file.form
@@ -65,12 +72,16 @@ class OriginalRows:
         return self._block
 
     def _read_at(self, start: int, size_bytes: int) -> bytes:
+        source = self._skip(start)
+        self._offset += size_bytes
+        return source.read(size_bytes)
+
+    def _skip(self, start: int) -> TextReader:
         if self._source is None:
             self._source = self._open_files.enter_context(self._file.open())
         while self._offset < start:
             self._offset += len(self._source.read(min(start - self._offset, _SKIP_BYTES)))
-        self._offset += size_bytes
-        return self._source.read(size_bytes)
+        return self._source
 
     def _begin_again(self) -> None:
         self._open_files.close()

@@ -60,8 +60,10 @@ from openprofiles.uploads.loading.object_rehearsal import Rehearsal
 from openprofiles.uploads.loading.object_rows import (
     FaultyRow,
     ObjectRow,
+    contents_of_table,
+    json_text,
     object_mapping,
-    read_object_rows,
+    read_object,
     rejected_row,
 )
 from openprofiles.uploads.loading.short_rows import find_short_rows
@@ -97,10 +99,20 @@ _FAULTS = pa.schema(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _FileRow:
+    """A row of the file that is not faulty: its number, its line, and the JSON text of its object."""
+
+    record: int
+    line: int
+    content: str
+
+
 @dataclass(slots=True)
 class _Results:
-    """What became of some rows."""
+    """What became of some rows, up to a record."""
 
+    last_record: int
     counts: RecordCounts = field(default_factory=RecordCounts)
     failed: list[tuple[ObjectRow, FaultyRow]] = field(default_factory=list)
 
@@ -229,9 +241,10 @@ class _Loading:
                 )
         except (InvalidRequest, FileDamaged, FileRejected) as error:
             raise JobEnded(failed(str(error))) from None
-        # In their order: a range of them is read without looking at the others.
+        # In their order, so that a range of them is found without looking at the others; the texts stay where they are.
         scratch.run(
-            "create or replace table in_order as select * from staged anti join failed using (record) order by record"
+            "create or replace table in_order as "
+            "select record, rowid as place from staged anti join failed using (record) order by record"
         )
         scratch.mark_done("staged")
 
@@ -266,75 +279,79 @@ class _Loading:
                 undo_days=None if self.job.is_preview else self._settings.undo_days,
             )
 
-    def _rehearse(self, _at: Standing | None) -> None:
-        with self._store.chunk() as state:
-            check_stop(state)
-            self._store.record_progress(phase=REHEARSE, position=0)
-        job = self._store.read_upload()
-        failed_count = job.failed_count
+    def _rehearse(self, at: Standing | None) -> None:
+        store = self._store
+        # Beyond 0, there are too many, and their report was interrupted.
+        reported = at.position if at is not None and at.phase == REHEARSE else 0
+        if not reported:
+            with store.chunk() as state:
+                check_stop(state)
+                store.record_progress(phase=REHEARSE, position=0)
+            job = store.read_upload()
+            failed_count = job.failed_count + sum(results.counts.failed for results, _ in self._rehearsed())
+            if self._options.too_many_failed(failed_count, job.record_count or 0) is None:
+                return
         for results, _ in self._rehearsed():
-            failed_count += results.counts.failed
-            if reason := self._options.too_many_failed(failed_count, job.record_count or 0):
-                self._report_rehearsed()
-                raise JobEnded(failed(f"{reason} Nothing was loaded."))
+            if results.last_record > reported and results.failed:
+                self._record_rehearsed(REHEARSE, results, RecordCounts(failed=results.counts.failed))
+        job = store.read_upload()
+        reason = self._options.too_many_failed(job.failed_count, job.record_count or 0)
+        raise JobEnded(failed(f"{reason} Nothing was loaded."))
 
-    def _report_rehearsed(self) -> None:
-        """Report the rows that would fail, since no other step does so any more."""
-        for results, _ in self._rehearsed():
-            faults = self._faults(results)
-            for part in self._failed_rows.tables(faults):
-                with self._store.chunk() as state:
-                    check_stop(state)
-                    self._store.record_progress(phase=REHEARSE, position=0, failed=part.num_rows)
-                    self._store.add_notes(FAILED_ROWS, part)
-
-    def _preview(self, _at: Standing | None) -> None:
-        counts = RecordCounts()
-        samples: list[PreviewSample] = []
-        failed_rows: list[pa.Table] = []
-        without_content = FailedRowContents(self._originals, None)
+    def _preview(self, at: Standing | None) -> None:
+        done = at.position if at is not None and at.phase == PREVIEW else 0
+        sample_count = 0
         for results, of_rows in self._rehearsed():
-            counts += results.counts
-            failed_rows += without_content.tables(self._faults(results))
-            samples += of_rows[: _MAX_SAMPLES - len(samples)]
-        with self._store.chunk() as state:
+            samples = of_rows[: _MAX_SAMPLES - sample_count]
+            if results.last_record > done:
+                self._record_rehearsed(PREVIEW, results, results.counts, samples, sample_count)
+            sample_count += len(samples)
+
+    def _record_rehearsed(
+        self,
+        phase: str,
+        results: _Results,
+        counts: RecordCounts,
+        samples: Sequence[PreviewSample] = (),
+        first_sample: int = 0,
+    ) -> None:
+        """Record what became of some rows in a rehearsal, with the samples from this number on."""
+        store = self._store
+        faults = list(self._with_contents(results))
+        with store.chunk() as state:
             check_stop(state)
-            self._store.record_progress(phase=PREVIEW, position=1, **asdict(counts))
-            for part in failed_rows:
-                self._store.add_notes(FAILED_ROWS, part)
-            if self._cipher is not None:
-                contents = [write_sample(self._cipher, number, sample) for number, sample in enumerate(samples)]
-                self._store.add_notes(
-                    PREVIEW_SAMPLES,
-                    pa.table(
-                        {
-                            "number": pa.array(range(len(samples)), pa.int64()),
-                            "content": pa.array(contents, pa.binary()),
-                        }
-                    ),
-                )
+            store.record_progress(phase=phase, position=results.last_record, **asdict(counts))
+            for part in faults:
+                store.add_notes(FAILED_ROWS, part)
+            if self._cipher is not None and samples:
+                numbers = range(first_sample, first_sample + len(samples))
+                contents = [
+                    write_sample(self._cipher, number, sample) for number, sample in zip(numbers, samples, strict=True)
+                ]
+                columns = {"number": pa.array(numbers, pa.int64()), "content": pa.array(contents, pa.binary())}
+                store.add_notes(PREVIEW_SAMPLES, pa.table(columns))
 
     def _rehearsed(self) -> Iterator[tuple[_Results, list[PreviewSample]]]:
-        """Find out what the rows would do, some at a time, with samples of them."""
+        """Find out what the rows would do, some at a time, always the same ones, with samples of them."""
         rehearsal = Rehearsal(self._store.store, self._scratch.folder, self.job.domain_id, self._clock())
         try:
-            for table in self._tables(0, ChunkSize(_GROUP_SIZE)):
+            for part in self._parts(0, ChunkSize(_GROUP_SIZE)):
                 if self._store.read_job().stop_requested:
                     raise Stopped
-                rows, read_by = self._read_rows(table)
+                rows, read_by = self._read_rows(part)
                 objects = [row.read for row in rows if isinstance(row.read, PreparedObject)]
-                results, samples = _Results(), []
+                results, samples = _Results(part[-1].record), []
                 with rehearsal.writing(objects) as session:
                     if session is None:
                         raise Stopped
                     object_type = self._used_type(session)
                     if object_type is not read_by:
-                        rows = self._rows_of(session, table, object_type)
+                        rows = self._rows_of(session, part, object_type)
                     for row, outcome in _ingest_rows(session, rows):
                         results.add(row, outcome)
                         if isinstance(outcome, Outcome) and outcome.after is not None:
                             samples.append(_sample(row, outcome.before, outcome.after))
-                yield results, samples
+                yield results, [one for one in samples if one.fields]
         finally:
             rehearsal.close()
 
@@ -345,11 +362,13 @@ class _Loading:
         position = at.position if at is not None and at.phase == INGEST else 0
         failed_count = job.failed_count
         size = ChunkSize(_FIRST_CHUNK)
-        for table in self._tables(position, size):
+        for part in self._parts(position, size):
             if self._options.too_many_failed(failed_count, job.record_count or 0):
                 raise TooManyFailed
-            rows, read_by = self._read_rows(table)
-            with store.chunk() as state, size.timed(len(rows)):
+            rows, read_by = self._read_rows(part)
+            # Some may fail in the chunk, and then it holds the domain while their content is read.
+            self._originals.approach(part[0].record)
+            with store.chunk() as state, size.timed(len(part)):
                 check_stop(state)
                 now = self._clock()
                 domain = find_domain_by_number(store.connection, job.domain_id)
@@ -362,13 +381,13 @@ class _Loading:
                 object_type = self._used_type(session)
                 if object_type is not read_by:
                     # It has changed since, or is a template that is used for the first time.
-                    rows = self._rows_of(session, table, object_type)
-                results = _Results()
+                    rows = self._rows_of(session, part, object_type)
+                results = _Results(part[-1].record)
                 for row, outcome in _ingest_rows(session, rows, pid_base=job.pid_base or 0):
                     results.add(row, outcome)
-                store.record_progress(phase=INGEST, position=rows[-1].record, **asdict(results.counts))
-                for part in self._failed_rows.tables(self._faults(results)):
-                    store.add_notes(FAILED_ROWS, part)
+                store.record_progress(phase=INGEST, position=results.last_record, **asdict(results.counts))
+                for faults in self._with_contents(results):
+                    store.add_notes(FAILED_ROWS, faults)
                 store.note_change(
                     ChangeAction.INGESTED,
                     sorted(recorded.profiles),
@@ -380,32 +399,45 @@ class _Loading:
                 count_objects(store.connection, job.domain_id, recorded.objects_added)
             failed_count += results.counts.failed
 
-    def _tables(self, position: int, size: ChunkSize) -> Iterator[pa.Table]:
-        """Read the staged rows after a record, in their order."""
+    def _parts(self, position: int, size: ChunkSize) -> Iterator[list[_FileRow]]:
+        """Read the rows after a record that are not faulty, in their order, some at a time."""
+        mapping = self._read_mapping()
+        names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
         first = int(self._scratch.value("select count(*) from in_order where record <= ?", [position]))
-        while True:
-            count = size.rows
-            table = self._scratch.table(
-                "select * from in_order where rowid >= ? and rowid < ? order by rowid", [first, first + count]
-            )
-            if not table.num_rows:
-                return
-            first += count
-            yield table
+        with OriginalRows(self._file) as originals:
+            while True:
+                upto = first + size.rows
+                least, most = self._scratch.only_row(
+                    "select min(place), max(place) from in_order where rowid >= ? and rowid < ?", [first, upto]
+                )
+                if least is None:
+                    return
+                table = self._scratch.table(
+                    f"select record, line, {names} from staged semi join "
+                    "(select record from in_order where rowid >= ? and rowid < ?) using (record) "
+                    "where staged.rowid between ? and ? order by record",
+                    [first, upto, least, most],
+                )
+                first = upto
+                records = table["record"].to_pylist()
+                if self._file.form.is_json_lines:
+                    contents = [json_text((originals.read(record) or b"").decode()) for record in records]
+                else:
+                    contents = contents_of_table(table, mapping)
+                yield list(map(_FileRow, records, table["line"].to_pylist(), contents))
 
-    def _read_rows(self, table: pa.Table) -> tuple[list[ObjectRow], UsedType]:
-        """Read the objects of staged rows, by their type as it is now."""
+    def _read_rows(self, part: Sequence[_FileRow]) -> tuple[list[ObjectRow], UsedType]:
+        """Read the objects of rows, by their type as it is now."""
         with self._reading() as session:
             object_type = self._used_type(session)
-        return self._rows_of(session, table, object_type), object_type
+        return self._rows_of(session, part, object_type), object_type
 
-    def _rows_of(self, session: Reading, table: pa.Table, object_type: UsedType) -> list[ObjectRow]:
-        domain = session.domain
-        return list(
-            read_object_rows(
-                table, self._read_mapping(), object_type, salt=domain.object_salt, phone_region=domain.phone_region
-            )
-        )
+    def _rows_of(self, session: Reading, part: Sequence[_FileRow], object_type: UsedType) -> list[ObjectRow]:
+        salt, region = session.domain.object_salt, session.domain.phone_region
+        return [
+            ObjectRow(row.record, row.line, read_object(row.content, object_type, salt=salt, phone_region=region))
+            for row in part
+        ]
 
     @contextmanager
     def _reading(self) -> Iterator[Reading]:
@@ -436,21 +468,22 @@ class _Loading:
     def _read_mapping(self) -> UploadMapping:
         if self._mapping is None:
             with self._reading() as session:
-                self._mapping = object_mapping(self._read_header(), self._used_type(session))
+                self._mapping = object_mapping(
+                    self._read_header(), self._used_type(session), is_json_lines=self._file.form.is_json_lines
+                )
         return self._mapping
 
     def _read_header(self) -> list[str]:
         with self._file.open() as reader:
             return read_file_header(reader.read, self._file.form)
 
-    def _faults(self, results: _Results) -> pa.Table:
-        return pa.Table.from_pylist(
-            [
-                {"record": row.record, "fault": 0, "line": row.line, "code": one.code, "column_name": one.name}
-                for row, one in results.failed
-            ],
-            schema=_FAULTS,
-        )
+    def _with_contents(self, results: _Results) -> Iterator[pa.Table]:
+        """Make the failed rows of the store, with what stands in the file."""
+        faults = [
+            {"record": row.record, "fault": 0, "line": row.line, "code": one.code, "column_name": one.name}
+            for row, one in results.failed
+        ]
+        return self._failed_rows.tables(pa.Table.from_pylist(faults, schema=_FAULTS))
 
 
 def _ingest_rows(

@@ -45,9 +45,6 @@ class Rehearsal:
             left.unlink()
         with source.read() as connection:
             self._copy = make_domain_copy(connection, path, domain_id)
-        self._keys: set[Key] = set()
-        self._unique_keys: set[bytes] = set()
-        self._pids: set[int] = set()
 
     def close(self) -> None:
         """Give every connection up."""
@@ -73,24 +70,23 @@ class Rehearsal:
         pids: set[int] = set()
         unique_keys: dict[int, list[bytes]] = {}
         for one in objects:
-            if one.type.definition is not None and one.unique_key not in self._unique_keys:
+            if one.type.definition is not None:
                 unique_keys.setdefault(one.type.definition.definition_id, []).append(one.unique_key)
         for type_id, of_type in unique_keys.items():
             found = object_rows.find_by_unique_keys(source, self._domain_id, type_id, of_type)
             pids |= {one.pid for one in found.values() if one is not None}
-            self._unique_keys.update(of_type)
-        keys = {key for one in objects for definition, key in one.keys if definition.is_for_profiles} - self._keys
+        keys = {key for one in objects for definition, key in one.keys if definition.is_for_profiles}
         for key in keys:
             if key.name in ID_KEYS:
                 pid = row_number_of(key.value)
                 pids |= set() if pid is None else {pid}
             else:
                 pids.update(key_rows.pids_with_key(source, self._domain_id, key, 0, _PIDS_PER_KEY))
-        self._keys |= keys
-        self._bring_profiles(session, source, pids - self._pids)
+        # Those that were brought may have changed here.
+        brought = profile_rows.read_revisions(session.connection, self._domain_id, pids)
+        self._bring_profiles(session, source, pids - brought.keys())
 
     def _bring_profiles(self, session: Writing, source: Connection, pids: Collection[int]) -> None:
-        self._pids |= set(pids)
         if not pids:
             return
         profiles = profile_rows.read_profiles(source, self._domain_id, pids, self._now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from openprofiles.objects.placement import DeadLetterCode
 from openprofiles.objects.prepared_objects import Fault, FaultyObject, PreparedObject, UsedType, prepare_object
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
-from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
+from openprofiles.uploads.mappings.upload_mapping import MAX_FIELDS, MappedField, UploadMapping
 from openprofiles.uploads.reading.file_form import OBJECT_COLUMN
 
 # Of a row of a file: see ``reading.records``.
@@ -61,6 +61,16 @@ class _ObjectMapping(UploadMapping):
         return "''"
 
 
+class _JsonLinesMapping(_ObjectMapping):
+    """The only column of a file of JSON lines, which may be long and are read from the file when they are needed."""
+
+    __slots__ = ()
+
+    @property
+    def keeps_texts(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class FaultyRow:
     """A row that is not ingested: why, and the field, key or column that is concerned."""
@@ -78,46 +88,54 @@ class ObjectRow:
     read: PreparedObject | FaultyRow
 
 
-def object_mapping(headers: Sequence[str], object_type: UsedType) -> UploadMapping:
+def object_mapping(headers: Sequence[str], object_type: UsedType, *, is_json_lines: bool) -> UploadMapping:
     """Map every column of a file that has a name, in the order of the file.
 
     Raises:
         InvalidRequest: no column has a name.
     """
     columns = [header for header in dict.fromkeys(headers) if header.strip() and header not in SPREADSHEET_COLUMNS]
+    if len(columns) > MAX_FIELDS:
+        raise InvalidRequest(
+            f"The file has {len(columns)} columns; a file of objects can have at most {MAX_FIELDS}. Leave out those "
+            "not needed, or write the rows as JSON objects, one on each line."
+        )
     if not columns:
         raise InvalidRequest("The file has no column with a name, so its rows cannot be objects.")
     fields = tuple(_WholeColumn(header, header, f"Attributes.{header}") for header in columns)
     # The column that shows best whether a short row is a row of its own.
     sources = [object_type.members["Fields"][one.name]["Source"] for one in object_type.mapping.unique_key.fields]
     of_key = [field for field in fields if _SOURCE_PREFIX + field.header in sources]
-    return _ObjectMapping(fields, (of_key or fields)[0])
+    return (_JsonLinesMapping if is_json_lines else _ObjectMapping)(fields, (of_key or fields)[0])
 
 
-def read_object_rows(
-    table: pa.Table, mapping: UploadMapping, object_type: UsedType, *, salt: bytes, phone_region: str
-) -> Iterator[ObjectRow]:
-    """Read the objects of staged rows.
+def contents_of_table(table: pa.Table, mapping: UploadMapping) -> list[str]:
+    """Return the JSON text of an object of each staged CSV row.
 
     Args:
-        table: record, line, and the value of each field of the mapping, null where it is blank.
+        table: the value of each field of the mapping, null where it is blank.
     """
     headers = [field.header for field in mapping.fields]
     columns = [table[f"v{index}"].to_pylist() for index in range(len(headers))]
-    # Also of a file of failed rows of JSON objects.
-    are_json = headers == [OBJECT_COLUMN]
-    for record, line, *values in zip(table["record"].to_pylist(), table["line"].to_pylist(), *columns, strict=True):
-        content = _json_text(values[0]) if are_json else _content(headers, values)
-        yield ObjectRow(record, line, _read(content, object_type, salt, phone_region))
+    if headers == [OBJECT_COLUMN]:
+        # A file of failed rows of JSON objects.
+        return [json_text(value or "") for value in columns[0]]
+    return [_content(headers, values) for values in zip(*columns, strict=True)]
+
+
+def json_text(cell: str) -> str:
+    """Return the JSON text of an object, as it stands in the file."""
+    return cell.removeprefix(_MARK)
+
+
+def read_object(content: str, object_type: UsedType, *, salt: bytes, phone_region: str) -> PreparedObject | FaultyRow:
+    """Read an object by its type."""
+    return _read(content, object_type, salt, phone_region)
 
 
 def rejected_row(code: DeadLetterCode) -> FaultyRow:
     """Describe an object that finds no profile."""
     return FaultyRow(_REJECTIONS[code])
-
-
-def _json_text(cell: str | None) -> str:
-    return (cell or "").removeprefix(_MARK)
 
 
 def _content(headers: Sequence[str], values: Sequence[str | None]) -> str:
@@ -138,8 +156,20 @@ def _read(content: str, object_type: UsedType, salt: bytes, phone_region: str) -
             source = parse_object(content)
             fields = object_type.mapping.fields
             faulty = _without_identity({name: field.read(source) for name, field in fields.items()}, object_type)
-        return faulty or FaultyRow(_FAULTS[error.fault], error.name)
+        return faulty or FaultyRow(_FAULTS[error.fault], _source_names(object_type, error.name))
     return _without_identity(prepared.values, object_type) or prepared
+
+
+def _source_names(object_type: UsedType, names: str | None) -> str | None:
+    """Return what fields are read from, as far as that has a name in the file; other names stay."""
+    if names is None:
+        return None
+    fields = object_type.members["Fields"]
+    sources = [fields.get(name, {}).get("Source", "") for name in names.split(", ")]
+    return ", ".join(
+        source.removeprefix(_SOURCE_PREFIX) if source.startswith(_SOURCE_PREFIX) else name
+        for name, source in zip(names.split(", "), sources, strict=True)
+    )
 
 
 def _without_identity(values: Mapping[str, FieldValue], object_type: UsedType) -> FaultyRow | None:
@@ -153,7 +183,7 @@ def _without_identity(values: Mapping[str, FieldValue], object_type: UsedType) -
             if not isinstance(text, str):
                 continue
             if is_placeholder(text) or is_leftover(text):
-                return FaultyRow(faults.PLACEHOLDER_KEY, field.name)
+                return FaultyRow(faults.PLACEHOLDER_IN_KEY, _source_names(object_type, field.name))
             if is_shortened_number(text):
-                return FaultyRow(faults.SHORTENED_NUMBER, field.name)
+                return FaultyRow(faults.SHORTENED_IN_KEY, _source_names(object_type, field.name))
     return None

@@ -766,8 +766,9 @@ def _check_sql(
             # A cell that the row does not have clears nothing.
             blank = f"case when {cell} is not null then {blank} end"
         # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
+        kept = cell if mapping.keeps_texts else "''"
         values.append(
-            f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then {blank} else {cell} end "
+            f"case when {cell} between '!' and '~~' then {kept} when {sql_is_blank(cell)} then {blank} else {kept} end "
             f"as v{index}"
         )
         # Bytes first: only a value of more bytes than that can have more characters. The value, not the cell, so that

@@ -131,6 +131,11 @@ class UploadMapping:
         return True
 
     @property
+    def keeps_texts(self) -> bool:
+        """Whether the values of rows are staged; if not, only whether they are blank."""
+        return True
+
+    @property
     def can_be_given(self) -> bool:
         """Whether AddProfileKey can give a profile the unique key."""
         return self.key_name in KEY_PATHS

@@ -91,7 +91,10 @@ def find_json_lines(file: Readable, *, max_unpacked_bytes: int) -> FileForm | No
     compression = find_compression(magic)
     whole = PartsReader(chain([magic] if magic else [], _rest(file)))
     plain = whole if compression == "none" else PartsReader(unpacked(whole, compression, max_unpacked_bytes))
-    kind = json_kind(plain.read(_HEAD_BYTES))
+    head = plain.read(_HEAD_BYTES)
+    kind = json_kind(head)
+    if kind is not None and b"\0" in head[:_MAGIC_BYTES]:
+        raise InvalidRequest("The file has JSON objects, but not in UTF-8. Save it as UTF-8.")
     if kind == JSON_ARRAY:
         raise InvalidRequest(
             "The file is one JSON list. A job needs one object on each line, as `jq -c '.[]' FILE` writes them; the "
