@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import tempfile
 import time
@@ -27,6 +28,11 @@ from postgresql_server import PostgresqlServer
 _PROFILES = 1_000_000
 _GROUPS = 100
 _ROUNDS = 3
+# An open loop: objects arrive at random times, whether or not those before have been written.
+_ARRIVALS_PER_SECOND = (1_500, 2_500)
+_ARRIVAL_SECONDS = 10
+_GROUP_LIMIT = 32
+_SYNC_SECONDS = 0.001
 _CLIENTS = (1, 16)
 _BATCH = 10
 # A fifth of the million rows of the goal.
@@ -53,9 +59,12 @@ def measure_table() -> str:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
         data_folder = Path(folder) / "data"
         run(import_command(first_file(Path(folder), _PROFILES), "--data", data_folder))
-        stored = list(_measure_store("SQLite, memory", open_store(Settings(data_folder=data_folder))))
-        with closing(PostgresqlServer(SETTINGS)) as server:
-            stored += _measure_postgresql(server, Path(folder))
+        stored: list[str] = []
+        arrived: list[str] = []
+        with closing(open_store(Settings(data_folder=data_folder))) as store:
+            _measure_store("SQLite, memory", store, stored, arrived)
+        with closing(PostgresqlServer(SETTINGS)) as server, closing(_postgresql_store(server, Path(folder))) as store:
+            _measure_store("PostgreSQL", store, stored, arrived)
         requests = list(_measure_requests(data_folder))
         files = list(_measure_files(Path(folder)))
     return "\n".join(
@@ -63,6 +72,10 @@ def measure_table() -> str:
             f"| Objects a second, {_PROFILES:,} profiles | group | create | replace |",
             "| --- | --- | --- | --- |",
             *stored,
+            "",
+            "| Open loop, a sync of 1 ms | objects a second | p50, ms | p99, ms | longest, ms |",
+            "| --- | --- | --- | --- | --- |",
+            *arrived,
             "",
             "| Requests a second over HTTP | clients | per second | of GetUploadJob |",
             "| --- | --- | --- | --- |",
@@ -75,18 +88,18 @@ def measure_table() -> str:
     )
 
 
-def _measure_postgresql(server: PostgresqlServer, folder: Path) -> Iterator[str]:
+def _postgresql_store(server: PostgresqlServer, folder: Path) -> Store:
     url = server.create_database()
     run(import_command(first_file(folder, _PROFILES), "--data", folder / "data-postgresql", "--store", url))
-    settings = Settings(data_folder=folder / "data-postgresql", store=PostgresqlUrl(url))
-    yield from _measure_store("PostgreSQL", open_store(settings))
+    return open_store(Settings(data_folder=folder / "data-postgresql", store=PostgresqlUrl(url)))
 
 
-def _measure_store(name: str, store: Store) -> Iterator[str]:
+def _measure_store(name: str, store: Store, stored: list[str], arrived: list[str]) -> None:
+    """Measure a store, and add its rows to both tables."""
     with writing(store, DOMAIN, utc_now(), "benchmark") as session:
         put_object_type(session, _TYPE, _DEFINITION, {}, strict=False)
     number = 0
-    for size in (1, 32):
+    for size in (1, _GROUP_LIMIT):
         rates: dict[str, list[float]] = {"create": [], "replace": []}
         for _ in range(_ROUNDS):
             contents = [_object(number + at) for at in range(size * _GROUPS)]
@@ -94,17 +107,58 @@ def _measure_store(name: str, store: Store) -> Iterator[str]:
             rates["create"].append(_rate(store, contents, size))
             rates["replace"].append(_rate(store, [one.replace("Ann", "Bea") for one in contents], size))
         create, replace = (statistics.median(rates[kind]) for kind in ("create", "replace"))
-        yield f"| {name} | {size} | {create:,.0f} | {replace:,.0f} |"
-    store.close()
+        stored.append(f"| {name} | {size} | {create:,.0f} | {replace:,.0f} |")
+    for per_second in _ARRIVALS_PER_SECOND:
+        # Half of them are new, the others replace an object of before.
+        count = per_second * _ARRIVAL_SECONDS // 2
+        pairs = (
+            (_object(number + at), _object(at % number).replace("Ann", f"Ann {per_second}")) for at in range(count)
+        )
+        contents = [one for pair in pairs for one in pair]
+        number += count
+        waits = sorted(_arrive(store, contents, per_second))
+        p50, p99 = (waits[int(len(waits) * part)] * 1000 for part in (0.5, 0.99))
+        arrived.append(f"| {name} | {per_second:,} | {p50:.1f} | {p99:.1f} | {waits[-1] * 1000:.1f} |")
+
+
+def _arrive(store: Store, contents: list[str], per_second: int) -> list[float]:
+    """Ingest objects that arrive at random times; return how long each took from its arrival, in seconds.
+
+    Those that wait are written together, as the server does, and each commit takes a simulated sync longer.
+    """
+    # The same times in each run.
+    chance = random.Random(1)
+    at, arrivals = time.perf_counter(), []
+    for _ in contents:
+        at += chance.expovariate(per_second)
+        arrivals.append(at)
+    waits: list[float] = []
+    while len(waits) < len(contents):
+        first, now = len(waits), time.perf_counter()
+        if arrivals[first] > now:
+            time.sleep(arrivals[first] - now)
+            now = time.perf_counter()
+        upto = first + 1
+        while upto < min(len(contents), first + _GROUP_LIMIT) and arrivals[upto] <= now:
+            upto += 1
+        _put_group(store, contents[first:upto])
+        time.sleep(_SYNC_SECONDS)
+        done = time.perf_counter()
+        waits += [done - arrival for arrival in arrivals[first:upto]]
+    return waits
 
 
 def _rate(store: Store, contents: list[str], size: int) -> float:
     started = time.perf_counter()
     for start in range(0, len(contents), size):
-        with writing(store, DOMAIN, utc_now(), "benchmark") as session:
-            results = put_objects(session, _TYPE, contents[start : start + size])
-        assert all(one.error is None for one in results)
+        _put_group(store, contents[start : start + size])
     return len(contents) / (time.perf_counter() - started)
+
+
+def _put_group(store: Store, contents: list[str]) -> None:
+    with writing(store, DOMAIN, utc_now(), "benchmark") as session:
+        results = put_objects(session, _TYPE, contents)
+    assert all(one.error is None for one in results)
 
 
 def _measure_requests(data_folder: Path) -> Iterator[str]:
