@@ -199,10 +199,10 @@ def test_a_dead_letter_is_fixed_and_tried_again(shop: ObjectShop) -> None:
     assert [(one.dead_letter_id, one.content, one.attempts) for one in shop.letters()] == [
         (letter.dead_letter_id, '{"id": "9", "mail": "c@x.org"}', 2)
     ]
-    # With a different unique key it is another object.
-    assert retry('{"id": "8", "mail": "c@x.org"}') is DeadLetterCode.NO_PROFILE
-    assert [one.content for one in shop.letters()] == ['{"id": "8", "mail": "c@x.org"}']
-    assert retry('{"id": "7", "mail": "A@x.org", "first": "Ada"}') is None
+    with pytest.raises(InvalidRequest, match="another unique key, so it is a different object"):
+        retry('{"id": "8", "mail": "a@x.org"}')
+    assert [one.content for one in shop.letters()] == ['{"id": "9", "mail": "c@x.org"}']
+    assert retry('{"id": "9", "mail": "A@x.org", "first": "Ada"}') is None
     assert shop.letters() == []
     assert shop.only("_email", "a@x.org").values["FirstName"] == "Ada"
 

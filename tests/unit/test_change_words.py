@@ -17,7 +17,7 @@ from openprofiles.store.change_actions import ChangeAction, action_words
         (ChangeAction.DELETED_OBJECT, "Orders", "Orders object deleted"),
         (ChangeAction.EXPIRED_OBJECT, "_order", "_order object expired"),
         (ChangeAction.UPDATED, None, "updated"),
-        (ChangeAction.UPDATED, "Orders", "object type Orders deleted"),
+        (ChangeAction.UPDATED, "Orders", "Orders object deleted with its fields"),
     ],
 )
 def test_a_change_that_an_object_made_names_its_type(action: ChangeAction, object_type: str | None, words: str) -> None:

@@ -34,7 +34,7 @@ _DISPLAY_NAME_MAX_LENGTH = 255
 # Options that say how a row becomes a profile, which the object type does.
 _OF_PROFILES = (
     "unique_key", "choices", "only", "mapping_name", "save_as", "checks", "create_only", "update_only",
-    "overwrite_hand_set", "data_expiry_days", "loads_doubtful",
+    "overwrite_hand_set", "data_expiry_days",
 )  # fmt: skip
 
 

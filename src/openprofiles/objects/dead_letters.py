@@ -63,14 +63,14 @@ def retry_dead_letter(session: Writing, dead_letter_id: int, content: str | None
     A newer object of its unique key has removed the letter, so that it does not replace that one.
 
     Args:
-        content: the object as it was fixed, whose unique key may be another; None: as it is.
+        content: the object as it was fixed, with the same unique key; None: as it is.
 
     Returns:
         why it is still a dead letter; None if it has found its profile, and the letter is gone.
 
     Raises:
         NotFound: the domain has no such dead letter, or no longer its object type.
-        InvalidRequest: the object cannot be read by its type any more.
+        InvalidRequest: the object cannot be read by its type any more, or is a different one.
     """
     letter = get_dead_letter(session, dead_letter_id)
     object_type = with_definition(session, find_used_type(session, letter.object_type))
@@ -84,11 +84,16 @@ def retry_dead_letter(session: Writing, dead_letter_id: int, content: str | None
         )
     except InvalidRequest as error:
         raise InvalidRequest(f"Dead letter {dead_letter_id}: {error}") from None
+    if content is not None and prepared.unique_key != letter.unique_key:
+        raise InvalidRequest(
+            f"Dead letter {dead_letter_id}: The object that is given has another unique key, so it is a different "
+            "object. Give the object of the dead letter, or ingest this one with PutProfileObject."
+        )
     ingestion = Ingestion(session)
     rejection = ingestion.ingest(prepared).rejection
     ingestion.finish()
     if prepared.unique_key != letter.unique_key:
-        # It has gone, or is a letter of its own.
+        # The type has another unique key now: the object has gone, or is a letter of its own.
         rows.delete_dead_letter(session.connection, dead_letter_id)
     return rejection
 

@@ -32,6 +32,7 @@ from openprofiles.objects.prepared_objects import PreparedObject
 from openprofiles.objects.read_ahead import ReadAhead
 from openprofiles.objects.removal import has_too_many, remove_object, remove_oldest_over_limit
 from openprofiles.objects.standard_object_rows import write_standard_object
+from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.objects.type_definitions import read_priorities
 from openprofiles.profiles.change_contents import pack_values_before
 from openprofiles.profiles.session import Writing
@@ -301,7 +302,8 @@ class _ObjectInPlace:
         pending.objects_added += objects_added
         if has_too_many(written):
             ingestion.finish_for_removal()
-            remove_oldest_over_limit(session, written, self._definition, self._object_no)
+            filled = [standard_objects()[name].number for name in self._standard]
+            remove_oldest_over_limit(session, written, [self._definition.definition_id, *filled], self._object_no)
         return written
 
     def _new_profile(self, objects_added: int) -> Profile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from openprofiles.clock import to_milliseconds
@@ -42,24 +42,25 @@ def has_too_many(profile: Profile) -> bool:
     return profile.object_count > MAX_OBJECTS_PER_PROFILE
 
 
-def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Definition, incoming_no: int) -> None:
+def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Sequence[int], incoming_no: int) -> None:
     """Remove the oldest objects of a profile that has too many.
 
-    Each is of the type that is furthest over its own limit; if no type is, of the incoming one's type. If that has no
-    other object, it is a standard object, or the profile keeps one too many.
+    Each is of the type that is furthest over its own limit; if no type is, of the incoming one's type, or of a standard
+    object that it has filled and of which there are more. If there is none, the profile keeps one too many.
 
     Args:
-        incoming_no: the number of the object that has just come, which stays.
+        incoming: the number of the type of the object that has just come, and those of the standard objects it filled.
+        incoming_no: its own number: it stays.
     """
     limits = read_object_limits(session)
     counts = rows.count_by_type(session.connection, profile.pid)
     for _ in range(profile.object_count - MAX_OBJECTS_PER_PROFILE):
         over = {number: count - limits[number] for number, count in counts.items() if count > limits.get(number, count)}
-        victims = [max(over, key=lambda number: (over[number], number)) if over else incoming.definition_id]
-        # Each object may bring a standard object, of which the oldest goes once no other object of its type is left.
-        victims += sorted(
-            (number for number, count in counts.items() if number < 0 and count > 1), key=counts.__getitem__
-        )[-1:]
+        # Objects of a type go with about as many of the standard objects that they have brought.
+        filled = [number for number in incoming if number > 0 or counts.get(number, 0) > 1]
+        victims = sorted(filled, key=lambda number: counts.get(number, 0), reverse=True)
+        if over:
+            victims.insert(0, max(over, key=lambda number: (over[number], number)))
         for victim in victims:
             oldest = rows.find_oldest_object(session.connection, profile.domain_id, profile.pid, victim, incoming_no)
             if oldest is not None:

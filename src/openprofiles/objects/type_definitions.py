@@ -104,6 +104,11 @@ def get_object_type(session: Reading, name: str) -> WholeDefinition:
     return get_definition(session, OBJECT_TYPE, name)
 
 
+def has_object_type(session: Reading, name: str) -> bool:
+    """Return whether the domain has an object type of this name."""
+    return find_definition(session.connection, session.domain.domain_id, OBJECT_TYPE.name, name) is not None
+
+
 def list_object_types(session: Reading, max_results: int, next_token: str | None) -> DefinitionPage:
     """List object types by name.
 

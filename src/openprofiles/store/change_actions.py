@@ -44,8 +44,8 @@ _WORDS = {
     ChangeAction.EXPIRED: "expired",
 }
 _WORDS_OF_OBJECTS = {
-    # Its object has gone with its type, and its fields have changed.
-    ChangeAction.UPDATED: "object type {object_type} deleted",
+    # By a scrub, or with its type.
+    ChangeAction.UPDATED: "{object_type} object deleted with its fields",
     ChangeAction.INGESTED: "{object_type} object ingested",
     ChangeAction.DELETED: "{object_type} object deleted",
     ChangeAction.EXPIRED: "{object_type} object expired",

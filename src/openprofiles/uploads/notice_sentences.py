@@ -72,6 +72,9 @@ _SENTENCES = {
         "blank ({where}). If a value there contains a delimiter and is not in quotation marks, the values after it "
         "are in the wrong columns: correct the file."
     ),
+    codes.UNUSED_COLUMN: (
+        "The object type has no field for the column {field}. It is kept in the objects, but fills nothing in profiles."
+    ),
     codes.SPLIT_VALUE_ROWS: (
         "[1 row has|{count} rows have] a value that begins with a blank, unlike most rows ({where}). If it is the end "
         "of the value before it, which contains a delimiter and is not in quotation marks, the values after it are in "
@@ -234,9 +237,15 @@ def notice_sentence(
         count=f"{notice.count:,}",
         where=_where(notice),
         key=repr(key_header),
-        field=None if notice.path is None else label_of(notice.path),
+        field=_subject(notice, label_of),
         short_rows_option=short_rows_option,
     )
+
+
+def _subject(notice: Notice, label_of: Callable[[str], str]) -> str | None:
+    if notice.path is None:
+        return None
+    return repr(notice.path) if notice.code == codes.UNUSED_COLUMN else label_of(notice.path)
 
 
 def _where(notice: Notice) -> str:

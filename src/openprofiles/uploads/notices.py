@@ -26,6 +26,8 @@ SHARED_KEY_ROWS = "SharedKeyRows"
 SHORT_ROWS = "ShortRows"
 # Rows with more cells than the header, all of them blank, in a file in which most rows have none.
 WIDE_ROWS = "WideRows"
+# Rows of a file of objects with a column, named as the field, that its object type does not read.
+UNUSED_COLUMN = "UnusedColumn"
 # Rows with a value that begins with a blank, which may be the end of the value before it.
 SPLIT_VALUE_ROWS = "SplitValueRows"
 # Rows with hardly any value besides their unique key, such as totals and headings of sections.

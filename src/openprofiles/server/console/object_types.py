@@ -92,6 +92,9 @@ def save(visitor: Visitor) -> Response:
         members = {member: value for member, value in request.items() if member not in _NAMES}
         strict = visitor.services.settings.compat_strict
         with visitor.writing(*NEEDS[Page.OBJECT_TYPE], PUTTING) as session:
+            if existing is None and type_definitions.has_object_type(session, name):
+                fault = f"The domain has an object type {name} already. Choose another name, or change that type."
+                return _page(visitor, form, fault)
             type_definitions.put_object_type(session, name, members, request.get("Tags", {}), strict=strict)
     except WireError as error:
         return _page(visitor, form, error.message, existing)

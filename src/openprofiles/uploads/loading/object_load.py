@@ -65,12 +65,14 @@ from openprofiles.uploads.loading.object_rows import (
     object_mapping,
     read_object,
     rejected_row,
+    unused_columns,
 )
 from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+from openprofiles.uploads.notices import MAX_LINES, UNUSED_COLUMN, Notice
 from openprofiles.uploads.preview_sample import PreviewSample, write_sample
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
@@ -262,6 +264,7 @@ class _Loading:
             *find_short_rows(scratch),
             *find_wide_rows(scratch),
             *find_split_values(scratch),
+            *self._find_unused_columns(),
         ]
         header = self._read_header()
         with store.chunk() as state:
@@ -278,6 +281,14 @@ class _Loading:
                 notices=[notice.to_json() for notice in notices],
                 undo_days=None if self.job.is_preview else self._settings.undo_days,
             )
+
+    def _find_unused_columns(self) -> list[Notice]:
+        if self._file.form.is_json_lines:
+            return []
+        with self._reading() as session:
+            unused = unused_columns(self._read_mapping(), self._used_type(session))
+        count = self._scratch.record_count
+        return [Notice(UNUSED_COLUMN, column, count, ()) for column in unused[:MAX_LINES]]
 
     def _rehearse(self, at: Standing | None) -> None:
         store = self._store
