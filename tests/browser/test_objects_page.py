@@ -117,6 +117,10 @@ def test_an_object_type_is_made_from_a_sample_changed_and_deleted(
     page.get_by_label("Template").select_option("Shopify-Order")
     page.get_by_role("button", name="Use the template").click()
     expect(definition).to_have_value(re.compile('"TemplateId": "Shopify-Order"'))
+    page.get_by_label("Name").fill("Visits")
+    page.get_by_label("Name").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The domain has an object type Visits already.")
+    expect(definition).to_have_value(re.compile('"TemplateId": "Shopify-Order"'))
 
 
 def test_a_dead_letter_is_shown_tried_again_and_deleted(

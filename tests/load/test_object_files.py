@@ -25,6 +25,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
+from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import JobRequest
 from openprofiles.uploads.previews import read_preview, start_preview
 from openprofiles.uploads.undo_outlook import read_undo_outlook
@@ -410,8 +411,9 @@ def test_a_row_that_cannot_be_an_object_fails_with_its_reason(shop: Shop, data: 
             b"id," + b",".join(b"c%d" % number for number in range(500)) + b"\n1" + b"," * 500 + b"\n",
             "The file has 501 columns; a file of objects can have at most 500.",
         ),
+        (b"ID,mail\n1,a@x.org\n", "The file has no column 'id', which the unique key of the object type Crm needs."),
     ],
-    ids=["list", "empty", "two columns", "no rows", "many columns"],
+    ids=["list", "empty", "two columns", "no rows", "many columns", "no key"],
 )
 def test_a_file_that_has_no_objects_is_refused_as_a_whole(shop: Shop, data: bytes, message: str) -> None:
     with_types(shop)
@@ -419,6 +421,19 @@ def test_a_file_that_has_no_objects_is_refused_as_a_whole(shop: Shop, data: byte
     job = shop.run(shop.create_object_job("Crm", data))
 
     assert (job.status, (job.failure_message or "").startswith(message)) == ("FAILED", True), job.failure_message
+
+
+@pytest.mark.daily_on("sqlite")
+def test_columns_that_the_type_does_not_read_are_named(shop: Shop) -> None:
+    made = ObjectShop(shop.store, shop.domain)
+    city = {"Source": "{{#removeExtraSpace}}{{_source.town}}{{/removeExtraSpace}}", "Target": "_profile.Address.City"}
+    made.define("Crm", {**CRM, "Fields": {**CRM["Fields"], "city": city}})
+
+    job = shop.run(shop.create_object_job("Crm", b"id,First,town,mail\n1,Ada,Bern,a@x.org\n"))
+
+    assert by_hand.read(shop.store, shop.domain, read_report, job.job_id).notice_sentences() == [
+        "The object type has no field for the column 'First'. It is kept in the objects, but fills nothing in profiles."
+    ]
 
 
 @pytest.mark.daily_on("sqlite")
