@@ -374,6 +374,27 @@ def test_a_type_that_is_changed_or_deleted_counts_as_it_is_when_its_rows_have_th
 
 
 @pytest.mark.daily_on("sqlite")
+def test_a_load_goes_on_if_its_type_gets_another_unique_key_while_no_loader_runs(place: Place) -> None:
+    shop = place.open_shop()
+    made = with_types(shop)
+    job = shop.create_object_job("Crm", b"id,mail\n1,a@x.org\n2,b@x.org\n3,c@x.org\n")
+    event = place.loader.send(shop.claim(job, rows_per_chunk=1, pause_at=[0]))
+    while made.find("crmId", "1") == []:
+        event = place.loader.go_on()
+    assert event["event"] == "paused"
+    place.loader.die()
+    shop.release(job)
+    fields = {**CRM["Fields"], "no": {"Source": "_source.no"}}
+    keys = {"number": [{"StandardIdentifiers": ["UNIQUE"], "FieldNames": ["no"]}], "_email": CRM["Keys"]["_email"]}
+    made.define("Crm", {**CRM, "Fields": fields, "Keys": keys})
+
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert (job.status, job.created_count, job.failed_count) == ("PARTIALLY_SUCCEEDED", 1, 2)
+    assert [row.faults[0].code for row in shop.failed_rows(job)] == ["MISSING_KEY"] * 2
+
+
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("data", "faults"),
     [
@@ -447,6 +468,7 @@ def test_a_compressed_file_and_a_file_of_failed_rows_are_read(shop: Shop) -> Non
     job = shop.run(shop.create_object_job("Crm", for_spreadsheet.replace(b'""id"":""""', b'""id"":""3""')))
 
     assert (job.status, job.created_count) == ("SUCCEEDED", 1)
+    assert by_hand.read(shop.store, shop.domain, read_report, job.job_id).notices == []
     assert made.objects(made.only("_email", "c@x.org"), "Crm") == [{"id": "3", "mail": "c@x.org"}]
 
 

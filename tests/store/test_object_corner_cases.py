@@ -137,6 +137,22 @@ def test_the_limit_holds_for_objects_with_standard_objects(shop: ObjectShop, mon
     assert len(shop.objects(profile, "_order")) == 3
 
 
+def test_a_standard_object_that_was_just_filled_is_not_the_one_that_goes(
+    shop: ObjectShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openprofiles.objects.removal.MAX_OBJECTS_PER_PROFILE", 6)
+    shop.define("Orders", ORDERS)
+    shop.define("Other", ORDERS)
+    for number in range(3):
+        shop.put("Other", {"id": number, "who": "1", "order": str(number), "city": "Bern"})
+
+    shop.put("Orders", {"id": 9, "who": "1", "order": "0", "city": "Oslo"})
+
+    profile = shop.only("crmId", "1")
+    cities = [one["ShippingAddress"]["City"] for one in shop.objects(profile, "_order")]
+    assert (profile.object_count, cities.count("Oslo"), len(shop.objects(profile, "Orders"))) == (6, 1, 1)
+
+
 def test_a_newer_object_removes_the_dead_letter_of_its_unique_key(shop: ObjectShop) -> None:
     shop.define("Visits", {**CRM, "AllowProfileCreation": False})
     for _ in range(3):

@@ -276,8 +276,10 @@ class _ObjectInPlace:
         if session.recorded is not None:
             session.recorded.write_profile(profile, written)
         self._write_object(written, made_profile=profile is None)
+        numbers = [self._object_no]
         for name, one in self._standard.items():
             number = ingestion.next_number() if one is None else one.object_no
+            numbers.append(number)
             self._record_object(written.pid, number, one, ())
             write_standard_object(session, writes, number, self._prepared, name, one, written.pid, self._expires_at)
         if profile is None:
@@ -303,7 +305,7 @@ class _ObjectInPlace:
         if has_too_many(written):
             ingestion.finish_for_removal()
             filled = [standard_objects()[name].number for name in self._standard]
-            remove_oldest_over_limit(session, written, [self._definition.definition_id, *filled], self._object_no)
+            remove_oldest_over_limit(session, written, [self._definition.definition_id, *filled], numbers)
         return written
 
     def _new_profile(self, objects_added: int) -> Profile:

@@ -42,7 +42,9 @@ def has_too_many(profile: Profile) -> bool:
     return profile.object_count > MAX_OBJECTS_PER_PROFILE
 
 
-def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Sequence[int], incoming_no: int) -> None:
+def remove_oldest_over_limit(
+    session: Writing, profile: Profile, incoming: Sequence[int], incoming_nos: Collection[int]
+) -> None:
     """Remove the oldest objects of a profile that has too many.
 
     Each is of the type that is furthest over its own limit; if no type is, of the incoming one's type, or of a standard
@@ -50,19 +52,18 @@ def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Seque
 
     Args:
         incoming: the number of the type of the object that has just come, and those of the standard objects it filled.
-        incoming_no: its own number: it stays.
+        incoming_nos: the numbers of all of these, which stay.
     """
     limits = read_object_limits(session)
     counts = rows.count_by_type(session.connection, profile.pid)
     for _ in range(profile.object_count - MAX_OBJECTS_PER_PROFILE):
         over = {number: count - limits[number] for number, count in counts.items() if count > limits.get(number, count)}
         # Objects of a type go with about as many of the standard objects that they have brought.
-        filled = [number for number in incoming if number > 0 or counts.get(number, 0) > 1]
-        victims = sorted(filled, key=lambda number: counts.get(number, 0), reverse=True)
+        victims = sorted(incoming, key=lambda number: counts.get(number, 0), reverse=True)
         if over:
             victims.insert(0, max(over, key=lambda number: (over[number], number)))
         for victim in victims:
-            oldest = rows.find_oldest_object(session.connection, profile.domain_id, profile.pid, victim, incoming_no)
+            oldest = rows.find_oldest_object(session.connection, profile.domain_id, profile.pid, victim, incoming_nos)
             if oldest is not None:
                 counts[victim] -= 1
                 type_name = read_type_name(session.connection, victim)

@@ -203,10 +203,23 @@ def list_objects(
 
 
 def find_oldest_object(
-    connection: Connection, domain_id: int, pid: int, object_type_id: int, but_no: int
+    connection: Connection, domain_id: int, pid: int, object_type_id: int, but_nos: Collection[int]
 ) -> ProfileObject | None:
-    """Find the object of a profile and type that came first, except one."""
-    return _OLDEST.one_or_none(connection, of_domain=domain_id, of_pid=pid, of_type=object_type_id, but_no=but_no)
+    """Find the object of a profile and type that came first, except some."""
+    oldest = (
+        select(table)
+        .join(object_list, object_list.c.object_no == table.c.object_no)
+        .where(
+            table.c.domain_id == domain_id,
+            object_list.c.pid == pid,
+            object_list.c.object_type_id == object_type_id,
+            object_list.c.object_no.not_in(but_nos),
+        )
+        .order_by(object_list.c.object_no)
+        .limit(1)
+    )
+    row = connection.execute(oldest).mappings().one_or_none()
+    return None if row is None else _object_of(row)
 
 
 def count_by_type(connection: Connection, pid: int) -> dict[int, int]:
@@ -355,18 +368,5 @@ _OF_PROFILE = PreparedQuery(
     )
     .order_by(object_list.c.object_no.desc())
     .limit(bindparam("most")),
-    _object_of,
-)
-_OLDEST = PreparedQuery(
-    select(table)
-    .join(object_list, object_list.c.object_no == table.c.object_no)
-    .where(
-        _is_of_domain,
-        object_list.c.pid == bindparam("of_pid"),
-        object_list.c.object_type_id == bindparam("of_type"),
-        object_list.c.object_no != bindparam("but_no"),
-    )
-    .order_by(object_list.c.object_no)
-    .limit(1),
     _object_of,
 )

@@ -65,6 +65,7 @@ from openprofiles.uploads.loading.object_rows import (
     object_mapping,
     read_object,
     rejected_row,
+    require_unique_key,
     unused_columns,
 )
 from openprofiles.uploads.loading.short_rows import find_short_rows
@@ -229,6 +230,9 @@ class _Loading:
                     store.record_file_form(form.to_json())
                     store.check_lease()
             mapping = self._read_mapping()
+            if not form.is_json_lines and not has_written:
+                with self._reading() as session:
+                    require_unique_key(mapping, self._used_type(session))
             with self._file.open() as reader:
                 stage(
                     scratch,
@@ -306,7 +310,8 @@ class _Loading:
             if results.last_record > reported and results.failed:
                 self._record_rehearsed(REHEARSE, results, RecordCounts(failed=results.counts.failed))
         job = store.read_upload()
-        reason = self._options.too_many_failed(job.failed_count, job.record_count or 0)
+        # Something else may have created profiles for some of these rows meanwhile.
+        reason = self._options.too_many_failed(job.failed_count, job.record_count or 0) or "Too many rows failed."
         raise JobEnded(failed(f"{reason} Nothing was loaded."))
 
     def _preview(self, at: Standing | None) -> None:

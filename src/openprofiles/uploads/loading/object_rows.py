@@ -92,7 +92,7 @@ def object_mapping(headers: Sequence[str], object_type: UsedType, *, is_json_lin
     """Map every column of a file that has a name, in the order of the file.
 
     Raises:
-        InvalidRequest: no column has a name, there are too many, or one is missing that the unique key needs.
+        InvalidRequest: no column has a name, or there are too many.
     """
     columns = [header for header in dict.fromkeys(headers) if header.strip() and header not in SPREADSHEET_COLUMNS]
     if len(columns) > MAX_FIELDS:
@@ -103,24 +103,39 @@ def object_mapping(headers: Sequence[str], object_type: UsedType, *, is_json_lin
     if not columns:
         raise InvalidRequest("The file has no column with a name, so its rows cannot be objects.")
     fields = tuple(_WholeColumn(header, header, f"Attributes.{header}") for header in columns)
-    if not is_json_lines and columns != [OBJECT_COLUMN]:
-        _require_unique_key(columns, object_type)
     # The column that shows best whether a short row is a row of its own.
     sources = _unique_key_sources(object_type)
     of_key = [field for field in fields if field.header in sources]
     return (_JsonLinesMapping if is_json_lines else _ObjectMapping)(fields, (of_key or fields)[0])
 
 
+def require_unique_key(mapping: UploadMapping, object_type: UsedType) -> None:
+    """Check that a CSV file has the columns of the unique key.
+
+    Raises:
+        InvalidRequest: it lacks one.
+    """
+    columns = [field.header for field in mapping.fields]
+    if columns == [OBJECT_COLUMN]:
+        return
+    for source in _unique_key_sources(object_type):
+        if source is not None and source not in columns:
+            raise InvalidRequest(
+                f"The file has no column {source!r}, which the unique key of the object type {object_type.name} needs. "
+                "Rename the column, or add it."
+            )
+
+
 def unused_columns(mapping: UploadMapping, object_type: UsedType) -> list[str]:
     """Return the columns of a CSV file that no field of the type reads, in the order of the file."""
     sources = [member.get("Source", "") for member in object_type.members["Fields"].values()]
     named = set(map(_source_name, sources))
-    # A source in Handlebars names what it reads somewhere in it.
+    # A source in Handlebars names, somewhere in it, what it reads.
     expressions = [source for source in sources if _source_name(source) is None]
     headers = [field.header for field in mapping.fields]
-    return [
-        one for one in headers if one not in named and not any(_SOURCE_PREFIX + one in text for text in expressions)
-    ]
+    if headers == [OBJECT_COLUMN]:
+        return []
+    return [one for one in headers if one not in named and not any(one in text for text in expressions)]
 
 
 def contents_of_table(table: pa.Table, mapping: UploadMapping) -> list[str]:
@@ -172,15 +187,6 @@ def _read(content: str, object_type: UsedType, salt: bytes, phone_region: str) -
             faulty = _without_identity({name: field.read(source) for name, field in fields.items()}, object_type)
         return faulty or FaultyRow(_FAULTS[error.fault], _source_names(object_type, error.name))
     return _without_identity(prepared.values, object_type) or prepared
-
-
-def _require_unique_key(columns: Sequence[str], object_type: UsedType) -> None:
-    for source in _unique_key_sources(object_type):
-        if source is not None and source not in columns:
-            raise InvalidRequest(
-                f"The file has no column {source!r}, which the unique key of the object type {object_type.name} needs. "
-                "Rename the column, or add it."
-            )
 
 
 def _unique_key_sources(object_type: UsedType) -> list[str | None]:
