@@ -176,7 +176,8 @@ def test_a_new_setting_reaches_workers_and_loaders_by_itself() -> None:
 
 
 def test_every_setting_of_serve_has_a_variable_of_its_own() -> None:
-    variables = [option.envvar for option in serve.params if isinstance(option, click.Option) and option.name != "help"]
+    options = [option for option in serve.params if isinstance(option, click.Option) and not option.hidden]
+    variables = [option.envvar for option in options if option.name != "help"]
 
     assert len(set(variables)) == len(variables)
     assert all(str(variable).startswith("OPENPROFILES_") for variable in variables)

@@ -463,7 +463,7 @@ def test_no_workers_are_always_alive() -> None:
 def test_a_process_learns_of_the_end_of_its_standard_input() -> None:
     program = (
         "import threading; from openprofiles.server.supervise import stop_with_parent; "
-        "stop = threading.Event(); stop_with_parent(stop); print('ready', flush=True); "
+        "stop = threading.Event(); stop_with_parent(stop.set); print('ready', flush=True); "
         "print(stop.wait(0.2), flush=True); print(stop.wait(30), flush=True)"
     )
     with subprocess.Popen(

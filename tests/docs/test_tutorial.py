@@ -1,4 +1,4 @@
-"""The commands of docs/tutorial.md and docs/objects.md run, in one shell, and print what the pages say they do."""
+"""The commands of the tutorials and of docs/testing.md run, in one shell, and print what the pages say they do."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TUTORIAL = ("tutorial.md", [2, 0, 1, 1, 0, 0, 1, 0, 0, 2], (1,))
 OBJECTS = ("objects.md", [*[0] * 7, 1, 1, 1, *[0] * 4], ())
 
+TESTING = ("testing.md", [0, 0], ())
+
 
 def pattern_of(transcript: str) -> str:
     """What a command prints: the lines of the transcript, and any text in place of ``…`` and of seconds."""
@@ -28,7 +30,9 @@ def pattern_of(transcript: str) -> str:
     return re.sub(r"in\\ 1\\\.0\\ seconds", r"in \\d+\\.\\d seconds", escaped.replace("…", ".*"))
 
 
-@pytest.mark.parametrize(("page", "statuses", "silent"), [TUTORIAL, OBJECTS], ids=["tutorial", "objects"])
+@pytest.mark.parametrize(
+    ("page", "statuses", "silent"), [TUTORIAL, OBJECTS, TESTING], ids=["tutorial", "objects", "testing"]
+)
 def test_the_commands_of_a_tutorial_print_what_it_says(
     tmp_path: Path, forked_loaders: ForkedLoaders, page: str, statuses: list[int], silent: tuple[int, ...]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import partial
 
@@ -15,7 +16,8 @@ from openprofiles.settings import Settings, settings_of_server
 
 @click.command()
 @settings_options(*settings_of_server())
-def serve(settings: Settings) -> None:
+@click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when standard input ends.")
+def serve(settings: Settings, stop_with_parent: bool) -> None:
     """Run the server: API, uploads and a worker.
 
     The first start creates the data folder, an empty store and an administrator's credential. When the server is
@@ -32,8 +34,11 @@ def serve(settings: Settings) -> None:
     with kept_imports():
         from openprofiles.logs import set_up_logs
         from openprofiles.server.run import run_server
+        from openprofiles.server.supervise import stop_with_parent as stop_when_input_ends
 
     set_up_logs(settings.log_format)
+    if stop_with_parent:
+        stop_when_input_ends(partial(os.kill, os.getpid(), signal.SIGTERM))
     arguments, variables = hand_settings_on(settings)
     os.environ.update(variables)
     # -P: a folder of the same name where the server was started is not the program.

@@ -42,7 +42,7 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if stop_with_parent:
-        supervise.stop_with_parent(stop)
+        supervise.stop_with_parent(stop.set)
     logger = EventLogger("openprofiles.worker")
     if not stop_with_parent:
         # Otherwise nothing would show that it runs, or that --data names another folder than you meant.

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from openprofiles.logs import EventLogger
 
@@ -100,12 +100,12 @@ class Supervisor:
             return process
 
 
-def stop_with_parent(stop: threading.Event) -> None:
-    """Set ``stop`` when standard input ends: the parent process is gone."""
+def stop_with_parent(stop: Callable[[], object]) -> None:
+    """Call ``stop``, in another thread, when standard input ends: the parent process is gone."""
 
     def wait_for_end() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
-        stop.set()
+        stop()
 
     threading.Thread(target=wait_for_end, name="watch parent", daemon=True).start()
