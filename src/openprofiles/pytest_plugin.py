@@ -160,7 +160,7 @@ def _service(endpoint_url: str, data_folder: Path) -> Service:
 
 @cache
 def _shared_session(service: Service) -> boto3.Session:
-    """Return a session that has read the description of the service, which takes as long as several requests."""
+    """Return a session for all clients: reading the description of the API takes 0.2 s."""
     return service.session()
 
 
