@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(4))
 def test_each_test_begins_without_domains(customer_profiles, openprofiles_service, number):
     assert customer_profiles.list_domains()["Items"] == []
     for name in ("shop", "other"):
@@ -29,7 +29,7 @@ def test_each_test_begins_without_domains(customer_profiles, openprofiles_servic
     with Path("urls").open("a") as urls:
         urls.write(openprofiles_service.endpoint_url + chr(10))
     # So that no worker takes all of them.
-    time.sleep(0.3)
+    time.sleep(0.1)
 """
 
 
@@ -59,14 +59,14 @@ def test_each_worker_has_a_service_of_its_own_which_ends_with_the_tests(tmp_path
 
     answer = run(tmp_path, "-n", "2")
 
-    assert "6 passed" in answer.stdout, answer.stdout + answer.stderr
+    assert "4 passed" in answer.stdout, answer.stdout + answer.stderr
     urls = set((tmp_path / "urls").read_text().split())
     assert len(urls) == 2
     assert not any(is_running(url) for url in urls)
 
 
 def test_the_service_ends_with_tests_that_are_killed(tmp_path: Path) -> None:
-    (tmp_path / "test_shop.py").write_text(TESTS.replace("time.sleep(0.3)", "os.kill(os.getpid(), 9)"))
+    (tmp_path / "test_shop.py").write_text(TESTS.replace("time.sleep(0.1)", "os.kill(os.getpid(), 9)"))
 
     answer = run(tmp_path)
 
