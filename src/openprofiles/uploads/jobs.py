@@ -17,10 +17,13 @@ from datetime import datetime
 from typing import Any, Generic, NewType, TypeAlias, TypeVar
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.definitions.definitions import list_all_definitions
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import OBJECT_UPLOAD, UPLOAD
 from openprofiles.master_key import MasterKey
+from openprofiles.objects.prepared_objects import UsedType
+from openprofiles.objects.type_definitions import OBJECT_TYPE
 from openprofiles.objects.used_types import find_used_type
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading, Writing
@@ -35,6 +38,7 @@ from openprofiles.uploads.failures.failed_row_cipher import (
 )
 from openprofiles.uploads.idempotency import digest_of, require_token
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
@@ -156,8 +160,8 @@ def _check_object_request(request: JobRequest, *, strict: bool) -> None:
         raise InvalidRequest(
             "An object type says when its objects expire, so DataExpiry cannot be given with ObjectType."
         )
-    if len(request.object_type or "") > _MAX_TYPE_NAME_LENGTH:
-        raise InvalidRequest(f"ObjectType must have at most {_MAX_TYPE_NAME_LENGTH} characters.")
+    if not 1 <= len(request.object_type or "") <= _MAX_TYPE_NAME_LENGTH:
+        raise InvalidRequest(f"ObjectType must have 1 to {_MAX_TYPE_NAME_LENGTH} characters.")
     if request.options is not None:
         _check_object_options(request.options)
 
@@ -231,9 +235,17 @@ def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest)
     if options is not None and options.webhook_url is not None:
         require_webhook(session)
     if request.object_type is not None:
-        values["unique_key"] = find_used_type(session, request.object_type).mapping.unique_key.name
+        values["unique_key"] = _find_object_type(session, request.object_type).mapping.unique_key.name
     job_queue.insert_job(session.connection, UPLOAD if request.object_type is None else OBJECT_UPLOAD, values)
     return get_job(session, job_id)
+
+
+def _find_object_type(session: Reading, name: str) -> UsedType:
+    try:
+        return find_used_type(session, name)
+    except NotFound as error:
+        names = [one.name for one in list_all_definitions(session, OBJECT_TYPE)]
+        raise NotFound(f"{error}{did_you_mean(names_like(name, names))}") from None
 
 
 def get_job(session: Reading, job_id: str, *, for_change: bool = False, or_preview: bool = False) -> UploadJob:
