@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from openprofiles.aws_environment import aws_environment, without_proxy
+
 if TYPE_CHECKING:
     import boto3
 
@@ -45,13 +47,7 @@ class Service:
     @property
     def environment(self) -> Mapping[str, str]:
         """The environment variables with which AWS SDKs and the AWS CLI use this service."""
-        return {
-            "AWS_ENDPOINT_URL_CUSTOMER_PROFILES": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_REGION": self.region_name,
-            "AWS_DEFAULT_REGION": self.region_name,
-        }
+        return aws_environment(self.endpoint_url, self.access_key_id, self.secret_access_key, self.region_name)
 
     def session(self) -> boto3.Session:
         """Return a boto3 session with the administrator's key.
@@ -109,7 +105,11 @@ def openprofiles_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         line = process.stdout.readline()
         if not line.startswith(_READY):
             raise RuntimeError(f"The server has not started. Its log:\n{log_path.read_text(errors='replace')}")
-        yield _service(line.removeprefix(_READY).strip(), data_folder)
+        service = _service(line.removeprefix(_READY).strip(), data_folder)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in without_proxy(service.endpoint_url).items():
+                patch.setenv(name, value)
+            yield service
     finally:
         process.terminate()
         try:
@@ -165,9 +165,4 @@ def _shared_session(service: Service) -> boto3.Session:
 
 
 def _client(service: Service) -> Any:
-    session = _shared_session(service)
-    from botocore.config import Config
-
-    # Loopback needs no proxy.
-    config = Config(proxies={}, retries={"max_attempts": 1})
-    return session.client("customer-profiles", endpoint_url=service.endpoint_url, config=config)
+    return _shared_session(service).client("customer-profiles", endpoint_url=service.endpoint_url)

@@ -21,6 +21,12 @@ from pathlib import Path
 import pytest
 
 
+def test_no_proxy_is_between(load_customers, tmp_path):
+    file = tmp_path / "customers.csv"
+    file.write_text("Email" + chr(10) + "ada@example.com" + chr(10))
+    assert load_customers(file, "shop", unique_key="Email").created == 1
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_each_test_begins_without_domains(customer_profiles, openprofiles_service, number):
     assert customer_profiles.list_domains()["Items"] == []
@@ -37,8 +43,12 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *arguments],
         cwd=folder,
-        # A setting of another server, which this one must not take.
-        env=environment(OPENPROFILES_REGION="not-a-region", OPENPROFILES_STORE="postgresql://127.0.0.1:1/none"),
+        # Settings of another server, which this one must not take, and a proxy that does not exist.
+        env=environment(
+            OPENPROFILES_REGION="not-a-region",
+            OPENPROFILES_STORE="postgresql://127.0.0.1:1/none",
+            http_proxy="http://127.0.0.1:1",
+        ),
         capture_output=True,
         text=True,
         timeout=120,
@@ -59,7 +69,7 @@ def test_each_worker_has_a_service_of_its_own_which_ends_with_the_tests(tmp_path
 
     answer = run(tmp_path, "-n", "2")
 
-    assert "4 passed" in answer.stdout, answer.stdout + answer.stderr
+    assert "5 passed" in answer.stdout, answer.stdout + answer.stderr
     urls = set((tmp_path / "urls").read_text().split())
     assert len(urls) == 2
     assert not any(is_running(url) for url in urls)
@@ -68,7 +78,7 @@ def test_each_worker_has_a_service_of_its_own_which_ends_with_the_tests(tmp_path
 def test_the_service_ends_with_tests_that_are_killed(tmp_path: Path) -> None:
     (tmp_path / "test_shop.py").write_text(TESTS.replace("time.sleep(0.1)", "os.kill(os.getpid(), 9)"))
 
-    answer = run(tmp_path)
+    answer = run(tmp_path, "-k", "0")
 
     assert answer.returncode == -signal.SIGKILL
     (url,) = (tmp_path / "urls").read_text().split()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from urllib.parse import urlsplit
 
 import click
 
+from openprofiles.aws_environment import aws_environment
 from openprofiles.cli.options import settings_options
 from openprofiles.settings import Settings
 
@@ -35,18 +34,7 @@ def env(settings: Settings) -> None:
 
     endpoint = find_running_server(settings)
     admin = read_admin_credential(settings)
-    host = urlsplit(endpoint.url).hostname or ""
-    values = {
-        "AWS_ENDPOINT_URL_CUSTOMER_PROFILES": endpoint.url,
-        "AWS_ACCESS_KEY_ID": admin.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": admin.secret_access_key,
-        "AWS_REGION": endpoint.region,
-        "AWS_DEFAULT_REGION": endpoint.region,
-    }
-    # Programs read one spelling or the other, so both get the hosts of both.
-    hosts = [name.strip() for key in ("NO_PROXY", "no_proxy") for name in os.environ.get(key, "").split(",")]
-    no_proxy = ",".join(dict.fromkeys(name for name in [*hosts, host] if name))
-    values |= {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+    values = aws_environment(endpoint.url, admin.access_key_id, admin.secret_access_key, endpoint.region)
     for name, value in values.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     click.echo(f"unset {' '.join(_UNSET)}")

@@ -159,23 +159,6 @@ def json_text(cell: str) -> str:
 
 def read_object(content: str, object_type: UsedType, *, salt: bytes, phone_region: str) -> PreparedObject | FaultyRow:
     """Read an object by its type."""
-    return _read(content, object_type, salt, phone_region)
-
-
-def rejected_row(code: DeadLetterCode) -> FaultyRow:
-    """Describe an object that finds no profile."""
-    return FaultyRow(_REJECTIONS[code])
-
-
-def _content(headers: Sequence[str], values: Sequence[str | None]) -> str:
-    return json.dumps(
-        {header: value for header, value in zip(headers, values, strict=True) if value is not None},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-
-
-def _read(content: str, object_type: UsedType, salt: bytes, phone_region: str) -> PreparedObject | FaultyRow:
     try:
         prepared = prepare_object(object_type, content, salt=salt, phone_region=phone_region)
     except FaultyObject as error:
@@ -197,6 +180,19 @@ def _unique_key_sources(object_type: UsedType) -> list[str | None]:
 
 def _source_name(source: str) -> str | None:
     return source.removeprefix(_SOURCE_PREFIX) if source.startswith(_SOURCE_PREFIX) else None
+
+
+def rejected_row(code: DeadLetterCode) -> FaultyRow:
+    """Describe an object that finds no profile."""
+    return FaultyRow(_REJECTIONS[code])
+
+
+def _content(headers: Sequence[str], values: Sequence[str | None]) -> str:
+    return json.dumps(
+        {header: value for header, value in zip(headers, values, strict=True) if value is not None},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
 
 
 def _source_names(object_type: UsedType, names: str | None) -> str | None:

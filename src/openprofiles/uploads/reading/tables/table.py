@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
@@ -214,8 +215,7 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     Raises:
         TableUnreadable: it has more than ``max_bytes``.
     """
-    output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    try:
+    with _file_without_name() as output:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         has_header = False
@@ -229,10 +229,6 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
             if text.tell() >= _BATCH_CHARACTERS:
                 _flush(text, output, max_bytes)
         _flush(text, output, max_bytes)
-    except BaseException:
-        output.close()
-        raise
-    output.seek(0)
     return output
 
 
@@ -244,19 +240,26 @@ def write_lines(lines: Iterable[str], max_bytes: int) -> BinaryIO:
     Raises:
         TableUnreadable: they have more than ``max_bytes``.
     """
-    output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    try:
+    with _file_without_name() as output:
         text = io.StringIO()
         for line in lines:
             text.write(f"{line}\n")
             if text.tell() >= _BATCH_CHARACTERS:
                 _flush(text, output, max_bytes)
         _flush(text, output, max_bytes)
+    return output
+
+
+@contextmanager
+def _file_without_name() -> Iterator[BinaryIO]:
+    """Give a new file, which is at its beginning afterwards; after an exception it is closed."""
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        yield output
     except BaseException:
         output.close()
         raise
     output.seek(0)
-    return output
 
 
 def _flush(text: io.StringIO, output: BinaryIO, max_bytes: int) -> None:
