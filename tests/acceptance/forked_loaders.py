@@ -27,6 +27,7 @@ from typing import Any
 
 from chunk_sizes import fix_chunk_size
 
+_AT_START = Path(__file__).with_name("at_start")
 _STREAMS = 3
 _MOST_BYTES = 1_000_000
 # What a loader imports once it knows the engine.
@@ -59,7 +60,7 @@ class ForkedLoaders:
             )
         # For the environment of a server.
         self.variables = {
-            "PYTHONPATH": str(Path(__file__).with_name("at_start")),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_AT_START), os.environ.get("PYTHONPATH", "")))),
             "FORKED_LOADERS": str(address),
         }
 

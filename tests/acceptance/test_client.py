@@ -7,14 +7,17 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore import xform_name
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 from jsonschema import Draft202012Validator
 
+from acceptance.raw_requests import send_raw
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import FIELDS, create, load, put, wait_for_end
 from openapi_document import OPENAPI, TEXT
@@ -110,7 +113,8 @@ def test_the_account_tells_repeated_keys_unmapped_columns_and_the_time_of_each_s
 
     progress = client.get_progress("shop", shown["JobId"])
     rows = list(client.list_repeated_rows("shop", shown["JobId"]))
-    page = client._get("ListRepeatedRows", "shop", shown["JobId"], "repeated-rows", {"max-results": "1"}).json()
+    page = client.operations.list_repeated_rows(DomainName="shop", JobId=shown["JobId"], MaxResults=1)
+    del page["ResponseMetadata"]
 
     validator("Progress").validate(progress)
     validator("RepeatedRows").validate(page)
@@ -203,7 +207,18 @@ def test_options_that_cannot_be_are_refused_and_change_nothing(
     job_id = create(server, "shop")
 
     with pytest.raises(ClientError, match=re.escape(message)):
-        client.set_options("shop", job_id, options)
+        send_raw(server, "PUT", "shop", "upload-jobs", job_id, "options", body=json.dumps(options).encode())
+
+    assert client.get_options("shop", job_id) == DEFAULT_OPTIONS
+
+
+def test_an_option_that_the_model_does_not_have_is_refused_before_it_is_sent(
+    client: Client, server: RunningServer
+) -> None:
+    job_id = create(server, "shop")
+
+    with pytest.raises(ParamValidationError, match='Unknown parameter in input: "Nope"'):
+        client.set_options("shop", job_id, {"Nope": 1})
 
     assert client.get_options("shop", job_id) == DEFAULT_OPTIONS
 
@@ -230,7 +245,8 @@ def test_options_need_an_action_of_their_own_and_a_server_that_is_not_strict(
 
 
 def test_a_page_is_as_the_document_says(client: Client, job_id: str) -> None:
-    page = client._get("ListFailedRows", "shop", job_id, "failed-rows", {"max-results": "2"}).json()
+    page = client.operations.list_failed_rows(DomainName="shop", JobId=job_id, MaxResults=2)
+    del page["ResponseMetadata"]
 
     validator("FailedRows").validate(page)
     assert page["Columns"] == ["Email", "First", "Tier"]
@@ -257,6 +273,50 @@ def test_a_refusal_is_an_error_of_botocore_in_the_form_of_the_document(
     assert unknown.value.response["Error"]["Code"] == "ResourceNotFoundException"
     assert forged.value.response["Error"]["Code"] == "UnrecognizedClientException"
     validator("Error").validate({"Message": unknown.value.response["Error"]["Message"]})
+
+
+def test_a_server_that_cannot_be_reached_is_an_error_of_botocore(server: RunningServer) -> None:
+    client = Client(boto3.Session(*server.admin(), region_name="us-east-1"), "http://127.0.0.1:1")
+
+    with pytest.raises(EndpointConnectionError, match=r"http://127\.0\.0\.1:1/"):
+        client.suggest_mapping("shop", b"Email\n")
+
+
+def test_every_operation_of_the_model_can_be_called_and_each_list_has_a_paginator(client: Client, job_id: str) -> None:
+    model = json.loads(resources.files("openprofiles.wire").joinpath("own_model.json").read_bytes())
+    names = {xform_name(name) for name in model["operations"]}
+
+    pages = client.operations.get_paginator("list_failed_rows").paginate(DomainName="shop", JobId=job_id)
+    progress = client.operations.get_progress(DomainName="shop", JobId=job_id)
+
+    assert names <= set(dir(client.operations))
+    assert {name for name in names if client.operations.can_paginate(name)} == {
+        name for name in names if name.startswith("list_")
+    }
+    assert list(pages.search("Items")) == list(client.list_failed_rows("shop", job_id))
+    assert progress.pop("ResponseMetadata")["HTTPStatusCode"] == 200
+    assert progress == client.get_progress("shop", job_id)
+
+
+def test_the_client_uses_the_profile_the_endpoint_and_the_credentials_of_its_session(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_id, secret = server.admin()
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile shop]\nregion = eu-west-1\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
+        "services = local\n[services local]\ncustomer_profiles =\n"
+        f"  endpoint_url = {server.url}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    client = Client(boto3.Session(profile_name="shop"))
+
+    assert client.operations.meta.region_name == "eu-west-1"
+    assert client.operations.meta.endpoint_url == server.url
+    assert client.suggest_mapping("shop", b"Email\na@x.example\n")["UniqueKey"] == "Email"
 
 
 MAPPED = {name: {**field} for name, field in FIELDS.items()}
@@ -394,7 +454,8 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
 
     found = client.get_mapping(domain, "daily")
     listed = list(client.list_mappings(domain))
-    page = client._call("ListMappings", "GET", client._domain_url(domain, "mappings") + "?max-results=1").json()
+    page = client.operations.list_mappings(DomainName=domain, MaxResults=1)
+    del page["ResponseMetadata"]
     client.delete_mapping(domain, "daily")
 
     validator("SavedMapping").validate(found)
@@ -452,10 +513,10 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
     ],
 )
 def test_a_mapping_that_cannot_be_is_refused_and_not_saved(
-    client: Client, job_id: str, body: bytes, message: str
+    client: Client, server: RunningServer, job_id: str, body: bytes, message: str
 ) -> None:
     with pytest.raises(ClientError, match=message):
-        client._call("PutMapping", "PUT", client._domain_url("shop", "mappings", "bad"), body)
+        send_raw(server, "PUT", "shop", "mappings", "bad", body=body)
 
     assert list(client.list_mappings("shop")) == []
 

@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from acceptance.raw_requests import send_raw
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_client import validator
 from acceptance.test_upload_flow import FIELDS, load, put, wait_for_end
@@ -297,7 +298,7 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
             (b'{"Secret": "short"}', "The webhook's Secret must have 16 to 256 printable ASCII characters"),
         ):
             with pytest.raises(ClientError, match=re.escape(message)):
-                client._call("PutWebhook", "PUT", client._domain_url("shop", "webhook"), body)
+                send_raw(server, "PUT", "shop", "webhook", body=body)
         client.delete_webhook("shop")
         with pytest.raises(ClientError, match="The domain shop has no webhook") as gone:
             client.delete_webhook("shop")

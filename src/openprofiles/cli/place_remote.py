@@ -200,9 +200,13 @@ class RemotePlace(Client):
         self._sending.close()
         super().close()
 
-    def _ask(self, *request: Any, **more: Any) -> dict[str, Any]:
+    def _ask(self, operation: str, **members: Any) -> dict[str, Any]:
         with self._asking():
-            return super()._ask(*request, **more)
+            return super()._ask(operation, **members)
+
+    def _items(self, operation: str, **members: Any) -> Iterator[dict[str, Any]]:
+        with self._asking():
+            yield from super()._items(operation, **members)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
