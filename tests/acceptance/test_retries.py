@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 
 from acceptance.cutting_proxy import CUT, cutting_proxy
 from acceptance.running import RunningServer, run_command, running_server
-from acceptance.test_client import validator
 from acceptance.test_import import import_json, write
 from acceptance.test_upload_flow import CSV, FIELDS, create, put, wait_for_end
+from openapi_document import request_validator, validator
 from openprofiles.client import Client
 from openprofiles.wire.app import DEFAULT_BODY_LIMIT_BYTES
 from postgresql_server import PostgresqlServer
@@ -111,8 +111,8 @@ def test_a_job_whose_answers_got_lost_is_made_and_started_once(server: RunningSe
     assert (shown["Status"], shown["DataExpiry"]) == ("SUCCEEDED", 3)
     assert [len(bodies) for bodies in proxy.bodies.values()] == [3, 2]
     assert all(len(set(bodies)) == 1 for bodies in proxy.bodies.values())
-    validator("UploadJobRequest").validate(json.loads(proxy.bodies["/upload-jobs"][0]))
-    validator("StartRequest").validate(json.loads(proxy.bodies["/start"][0]))
+    request_validator("CreateUploadJob").validate(json.loads(proxy.bodies["/upload-jobs"][0]))
+    request_validator("StartUploadJob").validate(json.loads(proxy.bodies["/start"][0]))
 
 
 @on_one_engine
