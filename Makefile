@@ -57,10 +57,11 @@ types: $(INSTALLED) ## check the types
 imports: $(INSTALLED) ## check imports against the boundaries in ARCHITECTURE.md
 	$(BIN)/lint-imports
 
-example: $(INSTALLED) ## write examples/customers.csv, docs/cli.md and parts of docs/growing.md again
+example: $(INSTALLED) ## write examples/customers.csv, docs/cli.md, docs/openapi.yaml and parts of docs/growing.md again
 	$(BIN)/python scripts/make_example.py
 	$(BIN)/python scripts/make_cli_page.py
 	$(BIN)/python scripts/make_growing_page.py
+	$(BIN)/python scripts/generate_openapi.py
 
 screenshot: $(INSTALLED) ## update the screenshot of the console in README.md
 	$(BIN)/python scripts/make_screenshot.py

@@ -7,25 +7,23 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
-from jsonschema import Draft202012Validator
 
 from acceptance.raw_requests import send_raw
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import FIELDS, create, load, put, wait_for_end
-from openapi_document import OPENAPI, TEXT
+from openapi_document import OPENAPI, validator
 from openprofiles.client import Client
-from openprofiles.server import extension
+from openprofiles.operations.registry import own_handlers
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.failures.faults import CODES
-from openprofiles.wire.model import TextShape, load_model
+from openprofiles.wire.model import TextShape, load_model, load_own_model
 
 pytestmark = pytest.mark.usefixtures("quick_loaders")
 
@@ -68,10 +66,6 @@ def client(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     made = Client(session, server.url)
     yield made
     made.close()
-
-
-def validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]})
 
 
 def test_progress_and_failed_rows_are_told_as_the_document_says(client: Client, job_id: str) -> None:
@@ -162,7 +156,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "Webhook": {},
     }
     before = client.get_options("shop", job_id)
-    with pytest.raises(ClientError, match="must be one of"):
+    with pytest.raises(ClientError, match="must satisfy enum value set"):
         client.set_options("shop", job_id, {"File": {"Delimiter": ":"}})
 
     client.set_options("shop", job_id, {"File": {"Delimiter": "|"}})
@@ -173,7 +167,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
     with pytest.raises(ClientError, match="options can be set only before it is started"):
         client.set_options("shop", job_id, options)
 
-    validator("Options").validate(options)
+    validator("UploadJobOptions").validate(options)
     assert (before, client.get_options("shop", job_id)) == (DEFAULT_OPTIONS, options)
     assert shown["Status"] == "SUCCEEDED"
     assert client.get_progress("shop", job_id)["File"]["Given"] == ["Encoding", "Delimiter", "Quote", "LineEnds"]
@@ -184,21 +178,23 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"Nope": 1}, "The body has a member 'Nope', which is unknown. Known members: File, WriteMode,"),
-        ({"WriteMode": "REPLACE"}, "The write mode must be one of CREATE_AND_UPDATE"),
-        ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
-        ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
-        ({"FailureLimit": {"Percent": 101}}, "The limit on failed rows must be between 0 and 100 percent."),
+        ({"Nope": 1}, "There is no member 'Nope'. The members there are BlankCells, Checks,"),
+        ({"WriteMode": "REPLACE"}, "Member must satisfy enum value set: [CREATE_AND_UPDATE"),
+        ({"FailureLimit": {"Records": 1.5}}, "Value at 'FailureLimit.Records' must be an integer."),
+        ({"FailureLimit": {"Records": True}}, "Value at 'FailureLimit.Records' must be an integer."),
+        (
+            {"FailureLimit": {"Percent": 101}},
+            "'FailureLimit.Percent' failed to satisfy constraint: Member must have value less than or equal to 100",
+        ),
         (
             {"Checks": {"Nope": {"Type": "DATE"}}},
             "There is a check for the field Nope, which is not one of the Fields.",
         ),
-        ({"Checks": {"Tier": {}}}, "Checks.Tier.Type must be a string."),
+        ({"Checks": {"Tier": {}}}, ".Type' failed to satisfy constraint: Member must not be null"),
         ({"Checks": {"Tier": {"Type": "PATTERN", "Pattern": "(["}}}, "is not a valid RE2 regular expression"),
-        ({"File": []}, "File must be a JSON object."),
-        ({"File": {"Encoding": 1}}, "File.Encoding must be a string."),
-        ({"File": {"Header": "x"}}, "File has a member 'Header'"),
-        ({"File": {"Encoding": "x" * 70_000}}, "The body is larger than 65536 bytes."),
+        ({"File": []}, "Value at 'File' must be an object."),
+        ({"File": {"Encoding": 1}}, "Value at 'File.Encoding' must be text."),
+        ({"File": {"Header": "x"}}, "There is no member 'File.Header'."),
     ],
 )
 def test_options_that_cannot_be_are_refused_and_change_nothing(
@@ -283,8 +279,7 @@ def test_a_server_that_cannot_be_reached_is_an_error_of_botocore(server: Running
 
 
 def test_every_operation_of_the_model_can_be_called_and_each_list_has_a_paginator(client: Client, job_id: str) -> None:
-    model = json.loads(resources.files("openprofiles.wire").joinpath("own_model.json").read_bytes())
-    names = {xform_name(name) for name in model["operations"]}
+    names = {xform_name(name) for name in load_own_model().operations}
 
     pages = client.operations.get_paginator("list_failed_rows").paginate(DomainName="shop", JobId=job_id)
     progress = client.operations.get_progress(DomainName="shop", JobId=job_id)
@@ -343,7 +338,7 @@ def test_a_job_is_taken_back_once_and_what_stays_is_listed(client: Client, serve
 
     undo = client.get_undo(domain, job_id)
     for document in (started, undo):
-        validator("Undo").validate(document)
+        validator("UploadJobUndo").validate(document)
     counts = {name: undo[name] for name in ("RemovedProfiles", "RestoredProfiles", "KeptProfiles", "GoneProfiles")}
     assert counts == {"RemovedProfiles": 2, "RestoredProfiles": 0, "KeptProfiles": 1, "GoneProfiles": 0}
     assert list(client.list_kept_profiles(domain, job_id)) == [
@@ -480,14 +475,20 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
         (b"", "Value at 'Fields' failed"),
         (b"[]", "object"),
         (b'{"Fields": []}', "Value at 'Fields' must be an object"),
-        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email"}).encode(), "Columns must be the header of the file"),
-        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email", 1]}).encode(), "Columns must be"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email"}).encode(), "Value at 'Columns' failed"),
+        (
+            json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email", 1]}).encode(),
+            r"Value at 'Columns\[1\]' must be text",
+        ),
         (
             json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\ud800"]}).encode(),
-            "an unpaired surrogate",
+            "half of a surrogate pair",
         ),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\0"]}).encode(), r"U\+0000"),
-        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "is unknown"),
+        (
+            json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(),
+            "There is no member",
+        ),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not in Columns"),
         (
             json.dumps({"Fields": MAPPED, "UniqueKey": "Mail", "Columns": HEADER}).encode(),
@@ -501,15 +502,14 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
             json.dumps(
                 {"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "Reading": {"Sheets": "A"}}
             ).encode(),
-            "Reading has a member 'sheets', which is not known. It may have: Encoding, ",
+            r"There is no member 'Reading\.Sheets'\. The members there are Checks, ",
         ),
         (
             json.dumps(
                 {"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "Reading": {"Encoding": 5}}
             ).encode(),
-            r"Reading\.Encoding does not have a possible value",
+            r"Value at 'Reading\.Encoding' must be text",
         ),
-        (json.dumps({"Columns": ["x" * 1_100_000]}).encode(), "The body is larger than 1048576 bytes"),
     ],
 )
 def test_a_mapping_that_cannot_be_is_refused_and_not_saved(
@@ -552,31 +552,22 @@ def test_who_may_read_jobs_may_read_mappings_and_changing_them_needs_actions_of_
 
 
 def test_the_document_has_every_path_of_the_server_and_no_other() -> None:
-    routes = extension.routes(cast(Any, None))
+    operations = load_own_model().operations
 
-    assert {
-        (
-            route.path.format(
-                domain_name="{DomainName}",
-                job_id="{JobId}",
-                mapping_name="{MappingName}",
-                profile_id="{ProfileId}",
-                dead_letter_id="{DeadLetterId}",
-            ),
-            method.lower(),
-        )
-        for route in routes
-        for method in route.methods or ()
-        if method != "HEAD"
-    } == {(path, method) for path, item in OPENAPI["paths"].items() for method in item if method != "parameters"}
+    assert operations.keys() == own_handlers().keys()
+    assert {(one.path, one.method.lower()) for one in operations.values()} == {
+        (path, method) for path, item in OPENAPI["paths"].items() for method in item if method != "parameters"
+    }
 
 
 def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
     schemas = OPENAPI["components"]["schemas"]
     members = load_model().operations["GetUploadJob"].input.members
 
-    assert schemas["Fault"]["properties"]["Code"]["enum"] == list(CODES)
-    assert set(schemas["Progress"]["properties"]["Status"]["enum"]) == {status.value for status in UploadJobStatus}
+    assert schemas["FaultCode"]["enum"] == list(CODES)
+    assert schemas["Fault"]["properties"]["Code"] == {"$ref": "#/components/schemas/FaultCode"}
+    assert set(schemas["UploadJobStatus"]["enum"]) == {status.value for status in UploadJobStatus}
+    assert schemas["Progress"]["properties"]["Status"] == {"$ref": "#/components/schemas/UploadJobStatus"}
     for name, given in OPENAPI["components"]["parameters"].items():
         if given["in"] != "path" or name in ("ProfileId", "DeadLetterId"):
             continue
@@ -584,17 +575,5 @@ def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
         shape = members["DomainName" if name == "MappingName" else name].shape
         assert isinstance(shape, TextShape)
         assert shape.pattern is not None
-        assert given["schema"]["pattern"].removesuffix("$") == shape.pattern.pattern.removesuffix(r"\Z").removesuffix(
-            "$"
-        )
-
-
-def test_every_reference_of_the_document_leads_somewhere() -> None:
-    references = re.findall(r'\$ref: "#/([^"]+)"', TEXT)
-
-    assert len(references) > 15
-    for reference in references:
-        found: Any = OPENAPI
-        for part in reference.split("/"):
-            found = found[part]
-    Draft202012Validator.check_schema({"$defs": OPENAPI["components"]["schemas"]})
+        pattern = schemas[given["schema"]["$ref"].rpartition("/")[2]]["pattern"]
+        assert pattern.removesuffix("$") == shape.pattern.pattern.removesuffix(r"\Z").removesuffix("$")

@@ -18,9 +18,9 @@ from sqlalchemy import update
 
 import by_hand
 from acceptance.running import RunningServer, command, environment, run_command, running_server, wait_until
-from acceptance.test_client import validator
 from acceptance.test_import import import_json, list_jobs, read_csv, write
 from acceptance.test_upload_flow import create, load, put, wait_for_end
+from openapi_document import validator
 from openprofiles.client import Client
 from openprofiles.clock import utc_now
 from openprofiles.errors import NotFound
@@ -195,7 +195,8 @@ def test_a_job_is_previewed_through_the_client_and_runs_afterwards(client: Clien
     server.client().start_upload_job(DomainName="fresh", JobId=job_id)
     shown = wait_for_end(server, "fresh", job_id)
 
-    validator("Preview").validate(preview)
+    validator("Progress").validate(preview)
+    assert "Samples" in preview
     assert (preview["Status"], shown["Status"]) == ("PARTIALLY_SUCCEEDED", "PARTIALLY_SUCCEEDED")
     assert {name: preview[name] for name in shown["ResultsSummary"]} == shown["ResultsSummary"]
     assert (during["Status"], stats["ProfileCount"]) == ("CREATED", 0)

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 
 from acceptance.raw_requests import send_raw
 from acceptance.running import RunningServer, run_command, running_server, wait_until
-from acceptance.test_client import validator
 from acceptance.test_upload_flow import FIELDS, load, put, wait_for_end
 from faults.processes import kill_all
+from openapi_document import validator
 from openprofiles.client import Client
 from postgresql_server import PostgresqlServer
 from webhook_receiver import Receiver, webhook_receiver
@@ -156,7 +156,7 @@ def test_a_receiver_that_fails_is_told_again_and_the_url_of_a_job_wins(tmp_path:
         hurry(server.data_folder)
         delivered = wait_for_delivery(client, job_id)
 
-    validator("Options").validate(options)
+    validator("UploadJobOptions").validate(options)
     validator("Progress").validate(failed)
     assert options["Webhook"] == {"Url": f"{receiver.url}/job"}
     assert (failed["Webhook"]["LastError"], failed["Webhook"]["Attempts"]) == ("The response was 500.", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from openprofiles.objects.type_definitions import delete_object_type
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import handlers
 from openprofiles.profiles import profiles
+from openprofiles.settings import Settings
 from openprofiles.uploads.job_options import OVERWRITE, JobOptions
 from store.object_shop import CRM, ObjectShop
 
@@ -31,6 +33,9 @@ class Tester:
         return by_hand.ACTOR
 
     def may_see_domain(self, _domain_name: str, /) -> bool:
+        return True
+
+    def may_do(self, _action: str, /) -> bool:
         return True
 
 
@@ -137,18 +142,14 @@ def test_the_history_of_a_profile_has_its_calls_its_objects_and_its_files(shop: 
     made.at.write(made.store, made.domain, delete_profile_object, profile_id, "Crm", unique_key)
 
     call = Call(
+        settings=Settings(data_folder=Path()),
         store=shop.store,
-        master_key=shop.place.master_key,
+        read_master_key=lambda: shop.place.master_key,
         principal=Tester(),
         request_id="r-1",
         region="us-east-1",
-        account_id="000000000000",
         now=NOW,
-        phone_region="US",
         base_url="http://localhost",
-        upload_url_lifetime_seconds=900,
-        strict=False,
-        keeps_replaced=True,
     )
 
     def records(**filters: str) -> list[Any]:

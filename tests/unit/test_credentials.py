@@ -37,7 +37,10 @@ from openprofiles.store.connections import Store
 from openprofiles.store.open import open_store
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.wire.errors import WireError
+from openprofiles.wire.model import load_model
 from openprofiles.wire.signature import SignedRequest
+
+OPERATIONS = load_model().operations
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -150,7 +153,7 @@ def test_an_action_that_is_not_allowed_is_named_with_its_domain() -> None:
         WireError,
         match=r"OPAAA may not call profile:CreateDomain on the domain sales: the credential does not allow this action",
     ) as e:
-        authorise(principal(actions=("profile:Get*",)), "CreateDomain", {"DomainName": "sales"})
+        authorise(principal(actions=("profile:Get*",)), OPERATIONS["CreateDomain"], {"DomainName": "sales"})
 
     assert e.value.code == "AccessDeniedException"
 
@@ -158,37 +161,45 @@ def test_an_action_that_is_not_allowed_is_named_with_its_domain() -> None:
 def test_a_domain_that_is_not_allowed_is_refused() -> None:
     caller = principal(domains=("sales",))
 
-    authorise(caller, "GetDomain", {"DomainName": "sales"})
+    authorise(caller, OPERATIONS["GetDomain"], {"DomainName": "sales"})
 
     with pytest.raises(
         WireError, match="profile:GetDomain on the domain hr: the credential does not allow this domain"
     ):
-        authorise(caller, "GetDomain", {"DomainName": "hr"})
+        authorise(caller, OPERATIONS["GetDomain"], {"DomainName": "hr"})
 
 
 @pytest.mark.parametrize("kind", ["", "/object-types/Order", "/a/b/c"])
 def test_tags_are_held_to_the_domain_inside_their_arn(kind: str) -> None:
     caller = principal(domains=("sales",))
 
-    authorise(caller, "TagResource", {"resourceArn": f"arn:aws:profile:us-east-1:123456789012:domains/sales{kind}"})
+    authorise(
+        caller,
+        OPERATIONS["TagResource"],
+        {"resourceArn": f"arn:aws:profile:us-east-1:123456789012:domains/sales{kind}"},
+    )
 
     with pytest.raises(WireError, match="profile:TagResource on the domain hr"):
-        authorise(caller, "TagResource", {"resourceArn": f"arn:aws:profile:us-east-1:123456789012:domains/hr{kind}"})
+        authorise(
+            caller,
+            OPERATIONS["TagResource"],
+            {"resourceArn": f"arn:aws:profile:us-east-1:123456789012:domains/hr{kind}"},
+        )
 
 
 @pytest.mark.parametrize("arn", ["", "sales", "arn:aws:profile:us-east-1:1:domains/", "arn:aws:s3:::domains/sales"])
 def test_an_arn_without_a_domain_is_for_those_who_see_every_domain(arn: str) -> None:
-    authorise(principal(), "TagResource", {"resourceArn": arn})
+    authorise(principal(), OPERATIONS["TagResource"], {"resourceArn": arn})
 
     with pytest.raises(WireError, match="resource without a domain"):
-        authorise(principal(domains=("sales",)), "TagResource", {"resourceArn": arn})
+        authorise(principal(domains=("sales",)), OPERATIONS["TagResource"], {"resourceArn": arn})
 
 
 def test_an_operation_without_a_domain_needs_its_action_alone() -> None:
-    authorise(principal(actions=("profile:List*",), domains=("sales",)), "ListDomains", {})
+    authorise(principal(actions=("profile:List*",), domains=("sales",)), OPERATIONS["ListDomains"], {})
 
     with pytest.raises(WireError, match=r"may not call profile:ListDomains: the credential does not allow this action"):
-        authorise(principal(actions=("profile:Get*",)), "ListDomains", {})
+        authorise(principal(actions=("profile:Get*",)), OPERATIONS["ListDomains"], {})
 
 
 def test_what_aws_has_no_operation_for_is_an_action_of_openprofiles() -> None:

@@ -30,6 +30,7 @@ from openprofiles.master_key import MasterKey
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
 from openprofiles.operations.registry import handlers, operation
+from openprofiles.settings import Settings
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
 from openprofiles.wire import codec
@@ -55,6 +56,9 @@ class Visitor:
     def may_see_domain(self, domain_name: str, /) -> bool:
         return domain_name.startswith(self.prefix)
 
+    def may_do(self, _action: str, /) -> bool:
+        return True
+
 
 @pytest.fixture
 def call(tmp_path: Path) -> Iterator[Call]:
@@ -62,18 +66,14 @@ def call(tmp_path: Path) -> Iterator[Call]:
     with store.write() as connection:
         metadata.create_all(connection)
     yield Call(
+        settings=Settings(data_folder=tmp_path, account_id="123456789012"),
         store=store,
-        master_key=MasterKey(bytes(32)),
+        read_master_key=lambda: MasterKey(bytes(32)),
         principal=Visitor(),
         request_id="r-1",
         region="eu-west-1",
-        account_id="123456789012",
         now=NOW,
-        phone_region="US",
         base_url="http://localhost:8420",
-        upload_url_lifetime_seconds=900,
-        strict=False,
-        keeps_replaced=True,
     )
     store.close()
 
@@ -86,6 +86,7 @@ def perform(call: Call) -> Perform:
         assert violations(MODEL.operations[name].input, request) == []
         answer = handlers()[name](on, request)
         _status, _headers, body = codec.write(MODEL.operations[name], answer)
+        assert isinstance(body, bytes)
         parsed: dict[str, Any] = json.loads(body)
         return parsed
 

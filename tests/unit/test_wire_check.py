@@ -27,7 +27,7 @@ def text(low: int | None = None, high: int | None = None, pattern: str | None = 
 
 
 def structure(required: tuple[str, ...] = (), union: bool = False, **members: Shape) -> StructureShape:
-    built = {name: Member(name, shape, "body", name) for name, shape in members.items()}
+    built = {name: Member(name, shape, "body", name, None) for name, shape in members.items()}
     return StructureShape("Structure", False, built, required, union)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from openprofiles.wire.check import violations
-from openprofiles.wire.codec import AnswerError, read, write
+from openprofiles.wire.codec import AnswerError, read, to_document, write
 from openprofiles.wire.errors import WireError
 from openprofiles.wire.model import Operation, load_model
 from openprofiles.wire.model import build_model as build
@@ -101,9 +101,7 @@ def test_a_long_of_64_bits_keeps_every_digit() -> None:
 
 
 def test_infinite_numbers_are_answered_as_words() -> None:
-    bodies = [
-        json.loads(write(ASK, {"double": value})[2]) for value in (float("nan"), float("inf"), float("-inf"), 0.5)
-    ]
+    bodies = [to_document(ASK, {"double": value}) for value in (float("nan"), float("inf"), float("-inf"), 0.5)]
 
     assert [body["double"] for body in bodies] == ["NaN", "Infinity", "-Infinity", 0.5]
 

@@ -18,7 +18,7 @@ import uvicorn
 from botocore.config import Config
 from starlette.types import ASGIApp
 
-from openprofiles.wire.model import load_model
+from openprofiles.wire.model import Operation, load_model
 from openprofiles.wire.signature import SignedRequest, verify
 
 MODEL = load_model()
@@ -41,7 +41,7 @@ def trust_everyone(request: SignedRequest) -> str:
     return "anyone"
 
 
-def allow_everything(principal: str, operation_name: str, request: dict[str, Any]) -> None:
+def allow_everything(principal: str, operation: Operation, request: dict[str, Any]) -> None:
     pass
 
 

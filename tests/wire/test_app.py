@@ -17,6 +17,7 @@ import pytest
 
 from openprofiles.wire.app import Context, Finished, Handler, wire_app
 from openprofiles.wire.errors import STATUS_BY_CODE, WireError, write_error
+from openprofiles.wire.model import Operation
 from openprofiles.wire.signature import SignedRequest, verify_head
 from wire.samples import filled_answer
 from wire.served import (
@@ -168,8 +169,8 @@ def test_nothing_is_said_about_routes_before_the_signature_is_verified() -> None
 def test_a_request_is_authorised_by_operation_and_request_before_its_values_are_checked() -> None:
     asked: list[tuple[str, str, dict[str, Any]]] = []
 
-    def refuse(principal: str, operation_name: str, request: dict[str, Any]) -> None:
-        asked.append((principal, operation_name, request))
+    def refuse(principal: str, operation: Operation, request: dict[str, Any]) -> None:
+        asked.append((principal, operation.name, request))
         raise WireError("AccessDeniedException", "Not allowed.")
 
     def tag_resource(context: Context[str], request: Any) -> dict[str, Any]:

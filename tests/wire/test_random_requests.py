@@ -183,6 +183,7 @@ def test_a_timestamp_is_answered_to_the_millisecond_and_never_rounded_up(moment:
     operation = MODEL.operations["GetUploadJobPath"]
 
     _, _, body = write(operation, {"Url": "u", "ValidUntil": moment})
+    assert isinstance(body, bytes)
 
     milliseconds = Decimal(json.loads(body, parse_float=Decimal)["ValidUntil"]) * 1000
     microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1072,7 +1072,6 @@ def test_strict_holds_jobs_to_the_limits_of_aws(tmp_path: Path) -> None:
         ("POST", f"/openprofiles/v1/domains/shop/upload-jobs/{UNKNOWN_JOB}/progress"),
         ("GET", f"/openprofiles/v1/domains/shop/upload-jobs/{UNKNOWN_JOB}/progress/"),
         ("GET", f"/openprofiles/v1/domains/shop/upload-jobs/{UNKNOWN_JOB}"),
-        ("GET", "/openprofiles/v1/domains/a%2Fb/upload-jobs/c/progress"),
     ],
 )
 def test_an_own_path_that_is_not_there_is_neither_redirected_nor_guessed(
@@ -1207,7 +1206,7 @@ def test_failed_rows_come_as_a_file_for_spreadsheets_when_that_is_asked_for(serv
     assert header == ["Colour", "Size, in m", *SPREADSHEET_COLUMNS]
     assert rows[1][:4] == ["r\ufffdd", "1,5", "x,y", "21"]
     assert refused.status_code == 400
-    assert "form must be spreadsheet" in refused.json()["Message"]
+    assert "Value at 'Form' failed to satisfy constraint" in refused.json()["Message"]
 
 
 def test_a_strict_server_sends_failed_rows_in_the_plain_form_that_it_reads(tmp_path: Path) -> None:
@@ -1263,7 +1262,7 @@ def test_a_wrong_query_for_failed_rows_is_refused(service: Service, query: Mappi
     answer = service.get(own_path(service.create(), "failed-rows"), service.credentials("*"), query=query)
 
     assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (400, "BadRequestException")
-    assert answer.json()["Message"].startswith(("max-results", "NextToken"))
+    assert answer.json()["Message"].startswith(("NextToken", "Value at", "1 validation"))
 
 
 def test_progress_of_a_new_job_leaves_out_what_is_not_known_yet(service: Service) -> None:

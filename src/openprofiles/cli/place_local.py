@@ -114,18 +114,14 @@ class LocalPlace:
 
         settings = self._settings
         call = Call(
+            settings=settings,
             store=self._store,
-            master_key=self._master_key,
+            read_master_key=lambda: self._master_key,
             principal=_PRINCIPAL,
             request_id="",
             region=settings.region,
-            account_id=settings.account_id,
             now=utc_now(),
-            phone_region=settings.phone_region,
             base_url="",
-            upload_url_lifetime_seconds=settings.upload_url_lifetime_seconds,
-            strict=False,
-            keeps_replaced=settings.replaced_values_days > 0,
         )
         return handlers()[operation](call, checked_request(operation, request))
 

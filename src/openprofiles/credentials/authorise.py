@@ -8,25 +8,27 @@ from typing import Any
 
 from openprofiles.credentials.principal import Principal
 from openprofiles.wire.errors import WireError
+from openprofiles.wire.model import Operation
 
 # Everything that can be tagged belongs to a domain: .../domains/<name>, .../domains/<name>/<kind>/<id>.
 _DOMAIN_IN_ARN = re.compile(r"arn:[^:]*:profile:[^:]*:[^:]*:domains/([^/]+)(?:/.*)?\Z", re.DOTALL)
 
 
-def authorise(principal: Principal, operation_name: str, request: Mapping[str, Any]) -> None:
+def authorise(principal: Principal, operation: Operation, request: Mapping[str, Any]) -> None:
     """Refuse a request that the principal's actions or domains do not allow.
 
-    The domain is the request's ``DomainName``, or the one inside its ``resourceArn``. Operations with neither
-    (ListDomains) show their caller its own domains only, which is their handlers' work.
+    The model says which action an operation needs, and which ones some of its members need in addition. The domain is
+    the request's ``DomainName``, or the one inside its ``resourceArn``. Operations with neither (ListDomains) show
+    their caller its own domains only, which is their handlers' work.
 
     Args:
-        operation_name: such as ``CreateDomain``.
+        operation: of AWS's model or of our own.
         request: by member name, as the wire layer read it.
 
     Raises:
         WireError: AccessDeniedException.
     """
-    action = f"profile:{operation_name}"
+    action = operation.action
     if "resourceArn" in request:
         found = _DOMAIN_IN_ARN.match(request["resourceArn"])
         if found is None:
@@ -37,6 +39,9 @@ def authorise(principal: Principal, operation_name: str, request: Mapping[str, A
         authorise_action(principal, action, found[1])
     else:
         authorise_action(principal, action, request.get("DomainName"))
+    for name, member in operation.input.members.items():
+        if member.action is not None and name in request:
+            authorise_action(principal, member.action, request.get("DomainName"))
 
 
 def authorise_action(principal: Principal, action: str, domain_name: str | None = None) -> None:

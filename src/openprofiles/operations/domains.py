@@ -39,7 +39,7 @@ def create_domain(call: Call, request: CreateDomainRequest) -> CreateDomainRespo
         default_expiration_days=request["DefaultExpirationDays"],
         config=config_of_request(request),
         tags=request.get("Tags", {}),
-        phone_region=call.phone_region,
+        phone_region=call.settings.phone_region,
         now=call.now,
     )
     return cast("CreateDomainResponse", domain_answer(domain))

@@ -1,8 +1,8 @@
 """Which function handles which operation of the API.
 
-A handler is a plain function ``(call, request) -> answer`` with the types generated from the service model. The
-modules of this package register their handlers when they are imported. Operations without one stand in
-``not_implemented.txt``, a list that may only shrink.
+A handler is a plain function ``(call, request) -> answer`` with the types generated from the service model: AWS's
+(``operation``) or our own (``own_operation``). The modules of this package register their handlers when they are
+imported. AWS's operations without one stand in ``not_implemented.txt``, a list that may only shrink.
 """
 
 from __future__ import annotations
@@ -15,40 +15,61 @@ from typing import Any, TypeAlias, TypeVar
 
 import openprofiles.operations
 from openprofiles.operations.call import Call
-from openprofiles.wire.model import load_model
+from openprofiles.wire.model import Model, load_model, load_own_model
 
 # The request and the answer are TypedDicts of `wire.types`, which no other type covers.
 Handler: TypeAlias = Callable[[Call, Any], Any]
 H = TypeVar("H", bound=Handler)
 
 _handlers: dict[str, Handler] = {}
+_own_handlers: dict[str, Handler] = {}
 
 
 def operation(name: str) -> Callable[[H], H]:
-    """Register the decorated function as the handler of this operation.
+    """Register the decorated function as the handler of an operation of AWS.
 
     Raises:
         ValueError: the service model has no such operation, or it has a handler already.
     """
-    if name not in _operation_names():
-        raise ValueError(f"The service model has no operation {name}.")
-    if name in _handlers:
-        raise ValueError(f"The operation {name} has two handlers.")
+    return _register(load_model(), _handlers, name)
 
-    def register(handler: H) -> H:
-        _handlers[name] = handler
-        return handler
 
-    return register
+def own_operation(name: str) -> Callable[[H], H]:
+    """Register the decorated function as the handler of an operation of our own; see ``operation``."""
+    return _register(load_own_model(), _own_handlers, name)
 
 
 def handlers() -> Mapping[str, Handler]:
-    """Import the modules of this package and return all handlers by operation name."""
-    for module in pkgutil.iter_modules(openprofiles.operations.__path__):
-        importlib.import_module(f"{openprofiles.operations.__name__}.{module.name}")
+    """Return the handlers of AWS's operations by name."""
+    _import_modules()
     return dict(_handlers)
 
 
+def own_handlers() -> Mapping[str, Handler]:
+    """Return the handlers of our own operations by name."""
+    _import_modules()
+    return dict(_own_handlers)
+
+
+def page_of(request: Any) -> dict[str, Any]:
+    """Return which page of a list a request asks for, as arguments of the functions that read one."""
+    return {"max_results": request.get("MaxResults"), "next_token": request.get("NextToken")}
+
+
 @cache
-def _operation_names() -> frozenset[str]:
-    return frozenset(load_model().operations)
+def _import_modules() -> None:
+    for module in pkgutil.iter_modules(openprofiles.operations.__path__):
+        importlib.import_module(f"{openprofiles.operations.__name__}.{module.name}")
+
+
+def _register(model: Model, known: dict[str, Handler], name: str) -> Callable[[H], H]:
+    if name not in model.operations:
+        raise ValueError(f"The service model has no operation {name}.")
+    if name in known:
+        raise ValueError(f"The operation {name} has two handlers.")
+
+    def register(handler: H) -> H:
+        known[name] = handler
+        return handler
+
+    return register

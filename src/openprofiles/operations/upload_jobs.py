@@ -66,7 +66,7 @@ def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUplo
         call.master_key,
         job,
         base_url=call.base_url,
-        lifetime_seconds=call.upload_url_lifetime_seconds,
+        lifetime_seconds=call.settings.upload_url_lifetime_seconds,
         now=call.now,
     )
     return {"Url": path.url, "ClientToken": path.client_token, "ValidUntil": path.valid_until}

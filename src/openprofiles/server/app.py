@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,14 +26,15 @@ from openprofiles.errors import DomainError
 from openprofiles.logs import RequestLog
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
-from openprofiles.operations.registry import Handler, handlers
-from openprofiles.server import extension, health, upload_route
+from openprofiles.operations.registry import Handler, handlers, own_handlers
+from openprofiles.server import health, upload_route
+from openprofiles.server.access import Access
 from openprofiles.server.console.app import PREFIX as CONSOLE_PREFIX
 from openprofiles.server.console.app import STATIC_ROUTE, build_console
 from openprofiles.server.services import Services
-from openprofiles.wire.app import Context, Finished, wire_app
+from openprofiles.wire.app import Context, Finished, WireApp, wire_app
 from openprofiles.wire.errors import WireError, write_error
-from openprofiles.wire.model import load_model
+from openprofiles.wire.model import OWN_PREFIX, Model, load_model, load_own_model
 
 _requests = RequestLog("openprofiles.server.requests")
 
@@ -48,23 +50,11 @@ def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIA
     Args:
         workers_alive: as ``health.routes``.
     """
-    api = wire_app(
-        load_model(),
-        {name: _bind(handler, services) for name, handler in handlers().items()},
-        services.authenticator.authenticate,
-        authorise,
-        version=openprofiles.__version__,
-        check_head=services.authenticator.check_head,
-        to_wire_error=to_wire_error,
-        on_finished=lambda finished: _record_operation(services, finished),
-        clock=services.clock,
-    )
+    serve = partial(_serve, services, Access(services))
+    api = serve(load_model(), handlers())
+    own_api = serve(load_own_model(), own_handlers(), label_prefix=OWN_PREFIX + ":", refuses_unknown=True)
     own = Starlette(
-        routes=[
-            *health.routes(services, workers_alive),
-            *upload_route.routes(services),
-            *extension.routes(services),
-        ],
+        routes=[*health.routes(services, workers_alive), *upload_route.routes(services)],
         exception_handlers={
             WireError: _answer_wire_error,
             DomainError: _answer_domain_error,
@@ -75,7 +65,37 @@ def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIA
     )
     # A redirect would lead a signed request to a path that it was not signed for.
     own.router.redirect_slashes = False
-    return _Dispatch(api, own, build_console(services), services)
+    return _Dispatch(api, own_api, own, build_console(services), services)
+
+
+def _serve(
+    services: Services,
+    access: Access,
+    model: Model,
+    functions: Mapping[str, Handler],
+    *,
+    label_prefix: str = "",
+    refuses_unknown: bool = False,
+) -> WireApp[Principal]:
+    """Serve the operations of a model.
+
+    Args:
+        label_prefix: what logs and metrics put before the name of an operation.
+        refuses_unknown: whether a request with unknown members is refused.
+    """
+    return wire_app(
+        model,
+        {name: _bind(handler, services) for name, handler in functions.items()},
+        access.authenticate,
+        authorise,
+        version=openprofiles.__version__,
+        region_of=access.region_of,
+        refuses_unknown=refuses_unknown,
+        check_head=access.check_head,
+        to_wire_error=to_wire_error,
+        on_finished=lambda finished: _record_operation(services, label_prefix, finished),
+        clock=services.clock,
+    )
 
 
 def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal], Any], Mapping[str, Any]]:
@@ -83,18 +103,14 @@ def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal],
 
     def handle(context: Context[Principal], request: Any) -> Mapping[str, Any]:
         call = Call(
+            settings=settings,
             store=services.store,
-            master_key=services.master_key,
+            read_master_key=lambda: services.master_key,
             principal=context.principal,
             request_id=context.request_id,
             region=context.region,
-            account_id=settings.account_id,
             now=context.now,
-            phone_region=settings.phone_region,
             base_url=settings.public_url or context.base_url,
-            upload_url_lifetime_seconds=settings.upload_url_lifetime_seconds,
-            strict=settings.compat_strict,
-            keeps_replaced=settings.replaced_values_days > 0,
         )
         answer: Mapping[str, Any] = handler(call, request)
         return answer
@@ -103,10 +119,13 @@ def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal],
 
 
 class _Dispatch:
-    """Our own paths to our own routes, pages to the console, every other one to the API."""
+    """Our own paths to our own operations and routes, pages to the console, every other one to the API."""
 
-    def __init__(self, api: ASGIApp, own: Starlette, console: Starlette, services: Services) -> None:
+    def __init__(
+        self, api: ASGIApp, own_api: WireApp[Principal], own: Starlette, console: Starlette, services: Services
+    ) -> None:
         self._api = api
+        self._own_api = own_api
         self._own = own
         self._console = console
         self._services = services
@@ -114,6 +133,8 @@ class _Dispatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._own(scope, receive, send)
+        elif self._own_api.has_path(scope["method"], scope["raw_path"]):
+            await self._own_api(scope, receive, send)
         elif scope["path"] in health.PROBE_PATHS or scope["path"].startswith(_OWN_PREFIX):
             await self._answer_own(self._own, scope, receive, send)
         elif _is_for_console(scope):
@@ -167,8 +188,8 @@ def _is_for_console(scope: Scope) -> bool:
     return bool(scope["path"] == "/console" or scope["path"].startswith(CONSOLE_PREFIX))
 
 
-def _record_operation(services: Services, finished: Finished[Principal]) -> None:
-    operation = finished.operation or "unknown"
+def _record_operation(services: Services, label_prefix: str, finished: Finished[Principal]) -> None:
+    operation = "unknown" if finished.operation is None else label_prefix + finished.operation
     services.metrics.count_request(operation, finished.status, finished.duration_seconds)
     _log_request(
         None,

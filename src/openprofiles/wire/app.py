@@ -1,4 +1,4 @@
-"""The endpoint of the API, and the only place where the parts of the wire layer meet.
+"""The endpoint of a service model, and the only place where the parts of the wire layer meet.
 
 A request goes: body (up to a limit), signature, route, read, authorise, check, handler, write. Everything after the
 body runs in one hop to the thread pool, since credentials, permissions and handlers may all ask the database.
@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from openprofiles.wire import codec
@@ -54,7 +55,7 @@ class Context(Generic[P]):
     Attributes:
         principal: who calls, as ``authenticate`` gave it.
         request_id: also in the answer's ``x-amzn-requestid``.
-        region: of the caller's signature; ARNs in the answer carry it.
+        region: of the caller; ARNs in the answer carry it.
         base_url: how the caller reached this server, without a slash at the end; URLs in the answer begin with it.
         operation: by name.
         now: when the request came, in UTC.
@@ -71,7 +72,7 @@ class Context(Generic[P]):
 # The request is one of the TypedDicts in `types`, which no other type covers.
 Handler: TypeAlias = Callable[[Context[P], Any], Mapping[str, Any]]
 Authenticate: TypeAlias = Callable[[SignedRequest], P]
-Authorise: TypeAlias = Callable[[P, str, dict[str, Any]], None]
+Authorise: TypeAlias = Callable[[P, Operation, dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +103,24 @@ def wire_app(
     authorise: Authorise[P],
     *,
     version: str,
+    region_of: Callable[[SignedRequest], str] = signed_region,
+    refuses_unknown: bool = False,
     check_head: Callable[[SignedRequest], None] = lambda _: None,
     to_wire_error: Callable[[Exception], WireError | None] = lambda _: None,
     on_finished: Callable[[Finished[P]], None] | None = None,
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> WireApp[P]:
-    """Create the API as an ASGI application, to be mounted at the root.
+    """Create an ASGI application that serves the operations of a model.
 
     Args:
         model: the service.
         handlers: by operation; an operation without one answers 400 and says so.
-        authenticate: who sent a request; raises `WireError`. Called for every request, also for unknown routes. It must
-            refuse a request without a signature: the region of the call is read from there afterwards.
-        authorise: raises `WireError` when the principal may not call the operation (by name) with the request as read.
+        authenticate: who sent a request; raises `WireError`. Called for every request, also for unknown routes.
+        authorise: raises `WireError` when the principal may not call the operation with the request as read.
         version: ours, for the answer of operations without a handler.
+        region_of: the region of a request that ``authenticate`` has accepted; by default that of its signature.
+        refuses_unknown: whether a request with unknown members is refused.
         check_head: called with a request whose body is large and was not read yet; raises `WireError` if
             ``authenticate`` will do so whatever the body is.
         to_wire_error: the error that the caller sees for a handler's exception, or None when it is unexpected. An
@@ -138,6 +142,8 @@ def wire_app(
         authenticate,
         authorise,
         version,
+        region_of,
+        refuses_unknown,
         check_head,
         to_wire_error,
         on_finished,
@@ -155,12 +161,18 @@ class WireApp(Generic[P]):
     _authenticate: Authenticate[P]
     _authorise: Authorise[P]
     _version: str
+    _region_of: Callable[[SignedRequest], str]
+    _refuses_unknown: bool
     _check_head: Callable[[SignedRequest], None]
     _to_wire_error: Callable[[Exception], WireError | None]
     _on_finished: Callable[[Finished[P]], None] | None
     _body_limit_bytes: int
     _clock: Callable[[], datetime]
     _gets: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_GETS_AT_A_TIME))
+
+    def has_path(self, method: str, raw_path: bytes) -> bool:
+        """Return whether an operation has this method and path, without a slash at its end."""
+        return not raw_path.endswith(b"/") and self._router.match(method, raw_path) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -186,9 +198,16 @@ class WireApp(Generic[P]):
                 limiter = self._gets if scope["method"] == "GET" else None
                 answer = await anyio.to_thread.run_sync(self._answer, call, _as_signed(scope, body), limiter=limiter)
         status, headers, content = answer
-        headers += [(b"content-length", b"%d" % len(content)), (b"x-amzn-requestid", call.request_id.encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        headers += [(b"x-amzn-requestid", call.request_id.encode())]
+        if isinstance(content, bytes):
+            if status != _NO_CONTENT:
+                headers += [(b"content-length", b"%d" % len(content))]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+        else:
+            streamed = StreamingResponse(content, status)
+            streamed.raw_headers = headers
+            await streamed(scope, receive, send)
         if self._on_finished is not None:
             duration_seconds = time.perf_counter() - started
             self._on_finished(
@@ -232,18 +251,20 @@ class WireApp(Generic[P]):
         handler = self._handlers.get(operation.name)
         if handler is None:
             raise bad_request(f"{operation.name} is not available in openprofiles {self._version}")
-        members = without_empty_texts(operation, codec.read(operation, labels, request.raw_query, request.body))
-        self._authorise(principal, operation.name, members)
+        members = codec.read(operation, labels, request.raw_query, request.body, refuses_unknown=self._refuses_unknown)
+        members = without_empty_texts(operation, members)
+        self._authorise(principal, operation, members)
         broken = violations(operation.input, members)
         if broken:
             raise bad_request(describe_violations(broken))
         context = Context(
-            principal, call.request_id, signed_region(request), call.base_url, operation.name, self._clock()
+            principal, call.request_id, self._region_of(request), call.base_url, operation.name, self._clock()
         )
         return operation, handler(context, members)
 
 
-_Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
+_NO_CONTENT = 204
+_Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], codec.Content]
 
 
 @dataclass(slots=True)

@@ -5,17 +5,19 @@ The codec checks types: a value that comes here has the type of its shape. No me
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from openprofiles.wire.model import (
+    BlobShape,
     BooleanShape,
     DoubleShape,
     IntegerShape,
     ListShape,
     MapShape,
+    Member,
     Shape,
     StructureShape,
     TextShape,
@@ -81,6 +83,33 @@ def entry_path(path: str, shape: MapShape, position: int, key: str) -> str:
     return f"{path}[{position}]"
 
 
+def unknown_members(
+    members: Mapping[str, Member], value: Mapping[str, Any], path: str = ""
+) -> Iterator[tuple[str, Mapping[str, Member]]]:
+    """Yield the paths of unknown members of structures, with the members that there are.
+
+    Args:
+        members: those of the structure that ``value`` is.
+    """
+    for name, entry in value.items():
+        place = member_path(path, name)
+        if name in members:
+            yield from _unknown_inside(members[name].shape, entry, place)
+        else:
+            yield place, members
+
+
+def _unknown_inside(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Member]]]:
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        yield from unknown_members(shape.members, value, path)
+    elif isinstance(shape, MapShape) and isinstance(value, Mapping):
+        for position, (key, entry) in enumerate(value.items()):
+            yield from _unknown_inside(shape.value, entry, entry_path(path, shape, position, key))
+    elif isinstance(shape, ListShape) and isinstance(value, list):
+        for position, element in enumerate(value):
+            yield from _unknown_inside(shape.element, element, f"{path}[{position}]")
+
+
 def _walk(shape: Shape, value: Any, path: str) -> Iterator[Violation]:
     match shape:
         case TextShape():
@@ -101,7 +130,7 @@ def _walk(shape: Shape, value: Any, path: str) -> Iterator[Violation]:
                 yield from _walk_entries(shape, value, path)
         case StructureShape():
             yield from _walk_members(shape, value, path)
-        case BooleanShape() | TimestampShape():
+        case BooleanShape() | TimestampShape() | BlobShape():
             pass
 
 

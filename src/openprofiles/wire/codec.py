@@ -1,7 +1,7 @@
 """Decode requests from HTTP and encode answers to HTTP, by the shapes of the model.
 
-The codec is strict about types, because a silently truncated number would damage data. It ignores unknown members,
-because newer clients may send them. JSON is always UTF-8, whatever the content type says.
+The codec is strict about types, because a silently truncated number would damage data. It ignores unknown members of
+AWS's operations, because newer clients may send them. JSON is always UTF-8, whatever the content type says.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from openprofiles.wire.check import entry_path, member_path
+from openprofiles.wire.check import entry_path, member_path, unknown_members
 from openprofiles.wire.errors import WireError, bad_request
 from openprofiles.wire.model import (
+    BlobShape,
     BooleanShape,
     DoubleShape,
     IntegerShape,
@@ -35,10 +36,22 @@ class AnswerError(Exception):
     """A handler's answer does not fit the model. This is our fault, never the caller's; no value is in the message."""
 
 
-def read(operation: Operation, labels: Mapping[str, bytes], query_string: bytes, body: bytes) -> dict[str, Any]:
+# A whole body, or the parts of one.
+Content: TypeAlias = bytes | Iterable[bytes]
+
+
+def read(
+    operation: Operation,
+    labels: Mapping[str, bytes],
+    query_string: bytes,
+    body: bytes,
+    *,
+    refuses_unknown: bool = False,
+) -> dict[str, Any]:
     """Read the request of ``operation`` into a dict by member name; constraints are not checked here.
 
     Args:
+        refuses_unknown: refuse a body with unknown members.
         operation: as the router found it.
         labels: as the router gave them, still percent-encoded.
         query_string: as sent, without the question mark.
@@ -58,33 +71,70 @@ def read(operation: Operation, labels: Mapping[str, bytes], query_string: bytes,
     in_query = operation.input.members_in("query")
     if in_query:
         request |= _read_query(in_query, query_string)
+    for member in operation.input.members_in("payload"):
+        limit_bytes = member.shape.max_length if isinstance(member.shape, BlobShape) else None
+        if limit_bytes is not None and len(body) > limit_bytes:
+            raise WireError("RequestEntityTooLargeException", f"The body is larger than {limit_bytes} bytes.")
+        request[member.name] = body
     in_body = operation.input.members_in("body")
     if in_body:
-        request |= _read_members(in_body, _parse(body), "")
+        sent = _parse(body)
+        if refuses_unknown:
+            refuse_unknown(in_body, sent)
+        request |= _read_members(in_body, sent, "")
     return request
 
 
-def write(operation: Operation, answer: Mapping[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def refuse_unknown(members: Iterable[Member], given: Mapping[str, Any]) -> None:
+    """Refuse members that are not among these, at any depth.
+
+    Raises:
+        WireError: BadRequestException, naming the first of them and the members that there are.
+    """
+    for path, known in unknown_members({member.name: member for member in members}, given):
+        raise bad_request(f"There is no member '{path}'. The members there are {', '.join(sorted(known))}.")
+
+
+def write(operation: Operation, answer: Mapping[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], Content]:
     """Write the answer of ``operation``: status, headers and body.
 
-    Members that are None are left out. A member bound to the status sets it and stays out of the body. Timestamps are
-    cut to milliseconds, the finest that Smithy allows.
+    Members that are None are left out. A member bound to the status sets it and stays out of the body, like those bound
+    to headers; one that is the payload is the whole body. Timestamps are cut to milliseconds, the finest that Smithy
+    allows.
 
     Raises:
         AnswerError: a member is unknown, missing though required, or of another type than the model's; a datetime is
             naive; the status is not one of success.
     """
-    try:
-        document = _write_structure(operation.output, answer)
-    except _Unfit as unfit:
-        raise AnswerError(f"{operation.output.name}{unfit.place} {unfit.what}.") from None
+    document = to_document(operation, answer)
     status = operation.status
     for member in operation.output.members_in("status"):
         status = document.pop(member.wire_name, status)
         if not 200 <= status <= 299:
             raise AnswerError(f"{operation.output.name}.{member.name} is the status, and not one of success.")
+    headers = [
+        (member.wire_name.lower().encode("ascii"), document.pop(member.wire_name).encode("utf-8"))
+        for member in operation.output.members_in("header")
+        if member.wire_name in document
+    ]
+    for member in operation.output.members_in("payload"):
+        return status, headers, document[member.wire_name]
+    if status == _NO_CONTENT:
+        return status, headers, b""
     body = _ENCODER.encode(document).encode("utf-8")
-    return status, [(b"content-type", b"application/json")], body
+    return status, [*headers, (b"content-type", b"application/json")], body
+
+
+def to_document(operation: Operation, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the JSON document of an answer, with timestamps as epoch seconds.
+
+    Raises:
+        AnswerError: as ``write``.
+    """
+    try:
+        return _write_structure(operation.output, answer)
+    except _Unfit as unfit:
+        raise AnswerError(f"{operation.output.name}{unfit.place} {unfit.what}.") from None
 
 
 # Reading the text of paths and queries
@@ -238,6 +288,8 @@ def read_value(shape: Shape, value: Any, path: str) -> Any:
             if not isinstance(value, dict):
                 raise _wrong(path, "must be an object")
             return _read_map(shape, value, path)
+        case BlobShape():
+            return value
         case StructureShape():
             if not isinstance(value, dict):
                 raise _wrong(path, "must be an object")
@@ -310,6 +362,7 @@ def _wrong(path: str, what: str) -> WireError:
 
 # Writing
 
+_NO_CONTENT = 204
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -422,6 +475,11 @@ def _write_epoch_seconds(_shape: TimestampShape, value: Any) -> int | float:
     return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
 
 
+def _write_blob(_shape: BlobShape, value: Any) -> Any:
+    # Bytes, or an iterator of them, which must not be read here.
+    return value
+
+
 _WRITERS: dict[type[Shape], Callable[[Any, Any], Any]] = {
     StructureShape: _write_structure,
     ListShape: _write_list,
@@ -429,6 +487,7 @@ _WRITERS: dict[type[Shape], Callable[[Any, Any], Any]] = {
     TextShape: _write_text,
     IntegerShape: _write_integer,
     DoubleShape: _write_double,
+    BlobShape: _write_blob,
     BooleanShape: _write_boolean,
     TimestampShape: _write_epoch_seconds,
 }

@@ -1,8 +1,8 @@
-"""The service model: which operations exist, where each member travels, and what is allowed in it.
+"""The service models: which operations exist, where each member travels, and what is allowed in it.
 
-Read from ``model.json`` next to this file, which ``scripts/generate_wire.py`` writes. Loading refuses everything that
-the router, codec and check do not know (`UnsupportedModel`, with its location), so that a newer model cannot work
-partly.
+``model.json`` next to this file is AWS's, which ``scripts/generate_wire.py`` writes. ``own_model.json`` is that of our
+own operations, in the same form, and edited by hand. Loading refuses everything that the router, codec and check do not
+know (`UnsupportedModel`, with its location), so that a newer model cannot work partly.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-Location = Literal["body", "label", "query", "status"]
+OWN_MODEL_PATH = Path(__file__).with_name("own_model.json")
+# What an action begins with: profile:GetDomain is AWS's, openprofiles:PutMapping our own.
+AWS_PREFIX, OWN_PREFIX = "profile", "openprofiles"
+
+Location = Literal["body", "label", "query", "status", "header", "payload"]
 
 
 class UnsupportedModel(Exception):
@@ -72,6 +77,16 @@ class TimestampShape:
 
 
 @dataclass(frozen=True, slots=True)
+class BlobShape:
+    """Bytes that are a whole body. ``streaming``: an answer's, sent part by part."""
+
+    name: str
+    sensitive: bool
+    max_length: int | None
+    streaming: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ListShape:
     """A list. Lengths are counts of elements."""
 
@@ -96,12 +111,16 @@ class MapShape:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of a structure: its name in the API, its shape, and where it travels under which name."""
+    """A member of a structure: its name in the API, its shape, and where it travels under which name.
+
+    ``action``: what the caller of a request with this member must be allowed to do in addition; None: nothing.
+    """
 
     name: str
     shape: Shape
     location: Location
     wire_name: str
+    action: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +139,30 @@ class StructureShape:
 
 
 Shape: TypeAlias = (
-    TextShape | IntegerShape | DoubleShape | BooleanShape | TimestampShape | ListShape | MapShape | StructureShape
+    TextShape
+    | IntegerShape
+    | DoubleShape
+    | BooleanShape
+    | TimestampShape
+    | BlobShape
+    | ListShape
+    | MapShape
+    | StructureShape
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. ``path`` is the template (``/domains/{DomainName}``); ``status`` that of a good answer."""
+    """One operation.
+
+    Attributes:
+        action: what its caller must be allowed to do, such as ``profile:GetUploadJob``.
+        path: the template (``/domains/{DomainName}``).
+        status: of a good answer.
+    """
 
     name: str
+    action: str
     method: str
     path: str
     status: int
@@ -142,7 +176,7 @@ class Model:
     """The whole service.
 
     Attributes:
-        botocore_version: the botocore that the model was taken from.
+        botocore_version: the botocore that the model was taken from; empty for our own.
         signing_name: the service name in a signature's credential scope.
         operations: by name.
         errors: HTTP status by error code.
@@ -160,6 +194,7 @@ class Model:
     enums: Mapping[str, TextShape]
 
 
+@cache
 def load_model(path: Path | None = None) -> Model:
     """Read the model, by default the one that belongs to this package.
 
@@ -168,6 +203,11 @@ def load_model(path: Path | None = None) -> Model:
     """
     source = path or Path(__file__).with_name("model.json")
     return build_model(json.loads(source.read_text(encoding="utf-8")))
+
+
+def load_own_model() -> Model:
+    """Read the model of our own operations."""
+    return load_model(OWN_MODEL_PATH)
 
 
 def build_model(document: Mapping[str, Any]) -> Model:
@@ -180,14 +220,17 @@ def build_model(document: Mapping[str, Any]) -> Model:
     protocol = document["metadata"]["protocol"]
     if protocol != "rest-json":
         raise UnsupportedModel(f"The model's protocol is {protocol}; only rest-json is supported.")
+    prefix = OWN_PREFIX if document["metadata"].get("serviceId") == "openprofiles" else AWS_PREFIX
     shapes = _Shapes(document["shapes"])
     # Every shape is built, also those that no operation reaches: types.py has them all.
     built = {name: shapes.build(name) for name in document["shapes"]}
     error_names = {name for name, traits in document["shapes"].items() if traits.get("exception")}
     return Model(
-        botocore_version=document["botocore"],
+        botocore_version=document.get("botocore", ""),
         signing_name=document["metadata"]["signingName"],
-        operations={name: _build_operation(name, traits, built) for name, traits in document["operations"].items()},
+        operations={
+            name: _build_operation(name, traits, built, prefix) for name, traits in document["operations"].items()
+        },
         errors={name: document["shapes"][name]["error"]["httpStatusCode"] for name in error_names},
         paginators=document["pagination"],
         structures={
@@ -199,6 +242,8 @@ def build_model(document: Mapping[str, Any]) -> Model:
     )
 
 
+# What only explains. Our own model has it; AWS's is stored without it.
+_PROSE = {"documentation", "default", "example"}
 # Known and without a meaning for a server: box and deprecated. Sensitive is kept in every shape.
 _ANY_SHAPE = {"type", "box", "deprecated", "sensitive"}
 _TRAITS: Mapping[str, set[str]] = {
@@ -208,17 +253,21 @@ _TRAITS: Mapping[str, set[str]] = {
     "double": {"min", "max"},
     "boolean": set(),
     "timestamp": set(),
+    "blob": {"max", "streaming"},
     "list": {"member", "min", "max"},
     "map": {"key", "value", "min", "max"},
-    "structure": {"members", "required", "union", "exception", "error", "fault"},
+    "structure": {"members", "required", "union", "exception", "error", "fault", "payload"},
 }
 _LOCATIONS: Mapping[str | None, Location] = {
     None: "body",
     "uri": "label",
     "querystring": "query",
     "statusCode": "status",
+    "header": "header",
 }
-_OPERATION_TRAITS = {"name", "http", "input", "output", "errors", "idempotent", "readonly", "deprecated"}
+# An SDK fills in an idempotencyToken by itself; a server reads it like other members.
+_MEMBER_TRAITS = {"shape", "location", "locationName", "box", "deprecated", "idempotencyToken", "action"}
+_OPERATION_TRAITS = {"name", "http", "input", "output", "errors", "idempotent", "readonly", "deprecated", "action"}
 
 # The model writes ids as this, without anchors; as written, any text that holds 32 hex digits would pass.
 _BARE_ID_PATTERN = "[a-f0-9]{32}"
@@ -259,6 +308,8 @@ class _Shapes:
                 return BooleanShape(name, sensitive)
             case "timestamp":
                 return TimestampShape(name, sensitive)
+            case "blob":
+                return BlobShape(name, sensitive, high, bool(traits.get("streaming")))
             case "list":
                 return ListShape(name, sensitive, self._part(f"{name}.member", traits["member"]), low, high)
             case "map":
@@ -278,14 +329,19 @@ class _Shapes:
         members = {}
         for member_name, reference in traits["members"].items():
             place = f"member {name}.{member_name}"
-            _refuse_unknown(place, reference, {"shape", "location", "locationName", "box", "deprecated"})
+            _refuse_unknown(place, reference, _MEMBER_TRAITS)
             if reference.get("location") not in _LOCATIONS:
                 raise UnsupportedModel(f"{place} has the unknown location {reference['location']}.")
+            shape = self._nested(place, reference["shape"])
+            is_payload = traits.get("payload") == member_name
+            if is_payload != isinstance(shape, BlobShape):
+                raise UnsupportedModel(f"{place}: bytes must be the payload, and the payload must be bytes.")
             members[member_name] = Member(
                 name=member_name,
-                shape=self._nested(place, reference["shape"]),
-                location=_LOCATIONS[reference.get("location")],
+                shape=shape,
+                location="payload" if is_payload else _LOCATIONS[reference.get("location")],
                 wire_name=reference.get("locationName", member_name),
+                action=reference.get("action"),
             )
         return StructureShape(name, sensitive, members, tuple(traits.get("required", ())), bool(traits.get("union")))
 
@@ -332,7 +388,7 @@ def compile_pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(translated), re.ASCII)
 
 
-def _build_operation(name: str, traits: Mapping[str, Any], shapes: Mapping[str, Shape]) -> Operation:
+def _build_operation(name: str, traits: Mapping[str, Any], shapes: Mapping[str, Shape], prefix: str) -> Operation:
     place = f"operation {name}"
     _refuse_unknown(place, traits, _OPERATION_TRAITS)
     _refuse_unknown(f"{place}, http", traits["http"], {"method", "requestUri", "responseCode"})
@@ -343,14 +399,15 @@ def _build_operation(name: str, traits: Mapping[str, Any], shapes: Mapping[str, 
     request, answer = shapes[traits["input"]["shape"]], shapes[traits["output"]["shape"]]
     if not isinstance(request, StructureShape) or not isinstance(answer, StructureShape):
         raise UnsupportedModel(f"{place}: input and output must be structures.")
-    _refuse_bindings(place, request, {"body", "label", "query"})
-    _refuse_bindings(place, answer, {"body", "status"})
+    _refuse_bindings(place, request, {"body", "label", "query", "payload"})
+    _refuse_bindings(place, answer, {"body", "status", "header", "payload"})
     _refuse_path(place, traits["http"]["requestUri"], request)
     for member in answer.members_in("status"):
         if not isinstance(member.shape, IntegerShape):
             raise UnsupportedModel(f"Member {answer.name}.{member.name} is the status and not an integer.")
     return Operation(
         name=name,
+        action=traits.get("action", f"{prefix}:{name}"),
         method=traits["http"]["method"],
         path=traits["http"]["requestUri"],
         status=traits["http"].get("responseCode", 200),
@@ -387,6 +444,6 @@ def _refuse_path(place: str, path: str, request: StructureShape) -> None:
 
 
 def _refuse_unknown(place: str, traits: Mapping[str, Any], known: Collection[str]) -> None:
-    unknown = sorted(set(traits) - set(known))
+    unknown = sorted(set(traits) - set(known) - _PROSE)
     if unknown:
         raise UnsupportedModel(f"{place} has what the wire layer does not know: {', '.join(unknown)}.")

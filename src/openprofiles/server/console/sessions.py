@@ -11,11 +11,16 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.master_key import MasterKey
+from openprofiles.settings import Settings
 
 COOKIE = "openprofiles_session"
+CSRF_HEADER = "x-csrf-token"
 LIFETIME = timedelta(hours=12)
 
 _PURPOSE = "console session"
@@ -58,6 +63,28 @@ def read_cookie(master_key: MasterKey, value: str, now: datetime) -> Session | N
     if ends_at <= now:
         return None
     return Session(access_key_id, ends_at, master_key.sign(_CSRF_PURPOSE, payload).hex())
+
+
+def is_from_here(settings: Settings, headers: Headers) -> bool:
+    """Return whether one of our own pages sends this, according to the browser.
+
+    Every current browser sends one of these headers; without them it is not a browser.
+    """
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or is_own_host(settings, headers, origin)
+
+
+def is_own_host(settings: Settings, headers: Headers, address: str) -> bool:
+    """Return whether an address is of this server."""
+    # A proxy may put another Host into the request than the browser sent.
+    own = {headers.get("host"), urlsplit(settings.public_url or "").netloc} - {"", None}
+    try:
+        return urlsplit(address).netloc in own
+    except ValueError:
+        # Such as http://[, which no browser sends.
+        return False
 
 
 def is_csrf_token(session: Session, given: str) -> bool:

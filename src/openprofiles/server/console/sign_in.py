@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from openprofiles.credentials.wrong_secrets import WrongSecrets
 from openprofiles.server.console.render import PAGE_HEADERS, render
-from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie
+from openprofiles.server.console.sessions import COOKIE, LIFETIME, is_from_here, make_cookie
 from openprofiles.server.console.visitors import (
     BODY_LIMIT_BYTES,
     MAX_FORM_FIELDS,
@@ -22,7 +22,6 @@ from openprofiles.server.console.visitors import (
     Forbidden,
     Visitor,
     find_visitor,
-    is_from_here,
     json_answer,
     own_path,
     signed_in,
@@ -56,7 +55,7 @@ def routes(services: Services) -> list[Route]:
         return _page(query.get("next", ""), "", None)
 
     async def sign_in(request: Request) -> Response:
-        if not is_from_here(services, request):
+        if not is_from_here(services.settings, request.headers):
             raise Forbidden("This request did not come from a page of this console. Reload the page.")
         body = bytearray()
         async for part in request.stream():

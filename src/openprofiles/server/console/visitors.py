@@ -26,12 +26,19 @@ from openprofiles.server.connections import OWN_PACE
 from openprofiles.server.console.page_permissions import ACTION_WORDS, DONE_MESSAGES, NEEDS, TABS, Page, path_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sent_form import CSRF_FIELD, SentForm
-from openprofiles.server.console.sessions import COOKIE, Session, is_csrf_token, read_cookie
+from openprofiles.server.console.sessions import (
+    COOKIE,
+    CSRF_HEADER,
+    Session,
+    is_csrf_token,
+    is_from_here,
+    is_own_host,
+    read_cookie,
+)
 from openprofiles.server.services import Services
 
 HOME_PATH = "/console/"
 SIGN_IN_PATH = "/console/sign-in"
-CSRF_HEADER = "x-csrf-token"
 # A form with 30,000 attributes, or some thousand with long values: each is sent as it was and as it is.
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 # Small fields take far more memory than their bytes.
@@ -222,17 +229,6 @@ def find_visitor(services: Services, request: Request) -> Visitor | None:
     return None if principal is None else Visitor(services, request, session, principal, b"")
 
 
-def is_from_here(services: Services, request: Request) -> bool:
-    """Return whether one of our own pages sends this, according to the browser.
-
-    Every current browser sends one of these headers; without them it is not a browser.
-    """
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    origin = request.headers.get("origin")
-    return origin is None or _is_own_host(services, request, origin)
-
-
 def own_path(place: str) -> str:
     """Return the path if it is one of the console, else the start page."""
     is_own = place.startswith(HOME_PATH) and "\\" not in place and not any(ord(letter) < 32 for letter in place)
@@ -268,16 +264,6 @@ def _read_fields(body: bytes) -> dict[str, str]:
     return fields
 
 
-def _is_own_host(services: Services, request: Request, address: str) -> bool:
-    # A proxy may put another Host into the request than the browser sent.
-    own = {request.headers.get("host"), urlsplit(services.settings.public_url or "").netloc} - {"", None}
-    try:
-        return urlsplit(address).netloc in own
-    except ValueError:
-        # Such as http://[, which no browser sends.
-        return False
-
-
 def _ask_to_sign_in(services: Services, request: Request) -> Response:
     if wants_json(request):
         return json_answer({"message": "Your session expired. Sign in in another tab, then continue here."}, 401)
@@ -298,7 +284,7 @@ def _ask_to_sign_in(services: Services, request: Request) -> Response:
 def _page_of_form(services: Services, request: Request) -> str:
     """Return the page that a form was sent from, if it can be opened."""
     referer = request.headers.get("referer", "")
-    if not _is_own_host(services, request, referer):
+    if not is_own_host(services.settings, request.headers, referer):
         return HOME_PATH
     parts = urlsplit(referer)
     # Some errors are shown at an address that only accepts forms.
@@ -315,7 +301,7 @@ def _require_own_headers(services: Services, request: Request, session: Session)
     """
     given = request.headers.get(CSRF_HEADER)
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    if not is_from_here(services, request) or (given is None and not is_form):
+    if not is_from_here(services.settings, request.headers) or (given is None and not is_form):
         raise _foreign()
     if given is not None:
         _require_token(session, given)

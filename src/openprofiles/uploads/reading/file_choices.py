@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.member_names import attribute_name, member_name
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
 _MAX_CHECKS = 1000
@@ -60,10 +61,10 @@ class FileChoices:
             elif name in of_file:
                 is_possible = isinstance(value, int) and not isinstance(value, bool)
             else:
-                known = ", ".join(_member_name(one) for one in (*of_file, "sheet", "short_rows", "checks"))
+                known = ", ".join(member_name(one) for one in (*of_file, "sheet", "short_rows", "checks"))
                 raise InvalidRequest(f"Reading has a member {name!r}, which is not known. It may have: {known}.")
             if not is_possible:
-                raise InvalidRequest(f"Reading.{_member_name(name)} does not have a possible value.")
+                raise InvalidRequest(f"Reading.{member_name(name)} does not have a possible value.")
         rest = {name: value for name, value in document.items() if name not in of_file}
         if "checks" in rest:
             rest["checks"] = tuple(rest["checks"])
@@ -71,7 +72,7 @@ class FileChoices:
 
     def to_document(self) -> dict[str, Any]:
         """Write the choices with the names of members of the API."""
-        return {_member_name(name): value for name, value in self.to_json().items()}
+        return {member_name(name): value for name, value in self.to_json().items()}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> FileChoices:
@@ -80,7 +81,7 @@ class FileChoices:
         Raises:
             InvalidRequest: a member is not known, or its value is not possible.
         """
-        return cls.from_json({_choice_name(member): value for member, value in document.items()})
+        return cls.from_json({attribute_name(member): value for member, value in document.items()})
 
     def to_arguments(self) -> str:
         """Write the choices as arguments of ``openprofiles import``, for people."""
@@ -96,16 +97,6 @@ class FileChoices:
                 # Its values are in lower case there.
                 text = str(one).lower() if name == "short_rows" else str(one)
                 yield from (f"--{'check' if name == 'checks' else name.replace('_', '-')}", text)
-
-
-def _member_name(name: str) -> str:
-    """Return the name of a choice in JSON documents: ``line_ends`` is ``LineEnds``."""
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _choice_name(member: str) -> str:
-    """Return the choice that a member of a JSON document names."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in member).removeprefix("_")
 
 
 def _given(options: FileOptions) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Mappings: what is suggested for a file, and what a domain keeps by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.member_names import members_of
+from openprofiles.operations.call import Call
+from openprofiles.operations.job_options import form_members
+from openprofiles.operations.registry import own_operation, page_of
+from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
+from openprofiles.uploads.mappings.key_evidence import KeyEvidence
+from openprofiles.uploads.mappings.known_attributes import list_known_attributes
+from openprofiles.uploads.mappings.suggest import Suggestion, suggest_mapping
+from openprofiles.uploads.reading.file_choices import FileChoices
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
+
+if TYPE_CHECKING:
+    from openprofiles.wire import own_types as own
+
+
+@own_operation("SuggestMapping")
+def suggest_mapping_of_file(call: Call, request: own.SuggestMappingRequest) -> own.MappingSuggestion:
+    """Suggest where the columns of a file go, from its beginning."""
+    # It uses numpy, which a server can start without.
+    from openprofiles.uploads.reading.file_sample import sample_beginning
+
+    open_session = partial(call.reading, request["DomainName"])
+    with open_session() as session:
+        region = session.domain.phone_region
+    strict = call.strict
+    given = STRICT_OPTIONS if strict else None
+    form, sample = sample_beginning(request["Body"], given, region=region, strict=strict)
+    if not strict and form.header_line is None and (doubt := doubt_header(sample.headers, sample.rows)) is not None:
+        raise InvalidRequest(
+            f"{describe_doubt(doubt)} Add a row with the column names. If this row is the header, map its "
+            "columns yourself."
+        )
+    # They are those of other jobs.
+    may_know = not strict and call.principal.may_do("profile:GetUploadJob")
+    find_attributes = partial(list_known_attributes, open_session) if may_know else tuple
+    suggestion = suggest_mapping(sample.headers, None, sample.rows, region, find_attributes=find_attributes)
+    return cast(
+        "own.MappingSuggestion", {"File": form_members(form), **_suggestion_members(sample.headers, suggestion)}
+    )
+
+
+@own_operation("ListMappings")
+def list_mappings(call: Call, request: own.ListMappingsRequest) -> own.SavedMappings:
+    """List the saved mappings of a domain, by name."""
+    with call.reading(request["DomainName"]) as session:
+        page = saved_mappings.list_mappings(session, **page_of(request))
+    items = [{"MappingName": one.name, **members_of(one, *_TIMES)} for one in page.items]
+    return cast("own.SavedMappings", {"Items": items, "NextToken": page.next_token})
+
+
+@own_operation("GetMapping")
+def get_mapping(call: Call, request: own.GetMappingRequest) -> own.SavedMapping:
+    """Return a saved mapping."""
+    with call.reading(request["DomainName"]) as session:
+        return _members(saved_mappings.get_mapping(session, request["MappingName"]))
+
+
+@own_operation("PutMapping")
+def put_mapping(call: Call, request: own.PutMappingRequest) -> own.SavedMapping:
+    """Save a mapping under a name."""
+    given = saved_mappings.NewMapping(
+        name=request["MappingName"],
+        fields=cast("Mapping[str, Mapping[str, str]]", request["Fields"]),
+        unique_key=request["UniqueKey"],
+        columns=request["Columns"],
+        reading=FileChoices.from_document(cast("Mapping[str, Any]", request.get("Reading", {}))),
+        strict=call.strict,
+    )
+    with call.writing(request["DomainName"]) as session:
+        return _members(saved_mappings.put_mapping(session, given))
+
+
+@own_operation("DeleteMapping")
+def delete_mapping(call: Call, request: own.DeleteMappingRequest) -> own.NoMembers:
+    """Delete a saved mapping."""
+    with call.writing(request["DomainName"]) as session:
+        saved_mappings.delete_mapping(session, request["MappingName"])
+    return {}
+
+
+_TIMES = ("created_at", "updated_at")
+
+
+def _members(mapping: saved_mappings.SavedMapping) -> own.SavedMapping:
+    members = {
+        "MappingName": mapping.name,
+        **members_of(mapping, "fields", "unique_key", "columns", *_TIMES),
+        "Reading": FileChoices.from_json(mapping.reading).to_document() if mapping.reading else None,
+    }
+    return cast("own.SavedMapping", members)
+
+
+def _suggestion_members(headers: list[str], suggestion: Suggestion) -> dict[str, Any]:
+    """Return the columns of a file in its order, and what CreateUploadJob takes."""
+    columns: dict[int, dict[str, Any]] = {
+        one.column_number: members_of(one, "header", "reason") for one in suggestion.left_out
+    }
+    fields = iter(suggestion.fields)
+    for number in range(1, len(headers) + 1):
+        if number not in columns:
+            field = next(fields)
+            entry = field.to_entry()
+            columns[number] = {
+                **members_of(field, "header", "confidence", "reason"),
+                "Target": entry["Target"],
+                "ContentType": entry["ContentType"],
+                "FieldName": field.name,
+            }
+    key = suggestion.unique_key
+    return {
+        "Columns": [columns[number] for number in sorted(columns)],
+        "Fields": suggestion.to_fields(),
+        "UniqueKey": key and key.name,
+        "UniqueKeyConfidence": None if key is None else suggestion.unique_key_confidence,
+        "UniqueKeys": [key_evidence_members(one) for one in suggestion.weigh_keys()],
+    }
+
+
+def key_evidence_members(evidence: KeyEvidence) -> dict[str, Any]:
+    """Return what the sample says about a column as the unique key."""
+    return {
+        **members_of(evidence, "header", "confidence"),
+        "Rows": evidence.row_count,
+        "Filled": evidence.filled_count,
+        "Repeated": evidence.repeated_count,
+        "Evidence": evidence.describe(),
+        "Consequence": evidence.describe_consequence(),
+        "Doubts": list(evidence.doubts),
+    }
