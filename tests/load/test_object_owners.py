@@ -142,7 +142,7 @@ def test_the_history_of_a_profile_has_its_calls_its_objects_and_its_files(shop: 
     made.at.write(made.store, made.domain, delete_profile_object, profile_id, "Crm", unique_key)
 
     call = Call(
-        settings=Settings(data_folder=Path()),
+        settings=Settings(data_folder=Path(), account_id="000000000000"),
         store=shop.store,
         read_master_key=lambda: shop.place.master_key,
         principal=Tester(),

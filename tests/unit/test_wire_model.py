@@ -104,7 +104,7 @@ UNKNOWN: list[tuple[str, tuple[str, ...], Any, str]] = [
     ("trait of a member", (*SHAPES, "streaming"), True, "CreateProfileRequest.FirstName"),
     ("timestamp format of a member", (*SHAPES, "timestampFormat"), "iso8601", "timestampFormat"),
     ("JSON value", (*SHAPES, "jsonvalue"), True, "jsonvalue"),
-    ("type", ("shapes", "timestamp", "type"), "blob", "Shape timestamp has the unknown type blob"),
+    ("type", ("shapes", "timestamp", "type"), "document", "Shape timestamp has the unknown type document"),
     ("type float", ("shapes", "Double", "type"), "float", "Shape Double has the unknown type float"),
     ("timestamp format", ("shapes", "timestamp", "timestampFormat"), "iso8601", "timestampFormat"),
     ("payload", ("shapes", "CreateProfileRequest", "payload"), "Address", "payload"),

@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 import requests
 
+import openprofiles.profiles.session
 import openprofiles.server.services
 from openprofiles.profiles.session import Reading, reading
 from openprofiles.store import upload_jobs
@@ -36,6 +37,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return reading(store, domain_name, now)
 
     monkeypatch.setattr(openprofiles.server.services, "reading", collecting)
+    monkeypatch.setattr(openprofiles.profiles.session, "reading", collecting)
     return names
 
 

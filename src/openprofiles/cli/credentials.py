@@ -12,7 +12,7 @@ import click
 from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.options import print_json, settings_options
 from openprofiles.clock import utc_now
-from openprofiles.credentials.roles import OWN_ACTIONS, ROLES
+from openprofiles.credentials.roles import ROLES
 from openprofiles.settings import PostgresqlUrl, Settings
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def actions() -> None:
     from openprofiles.credentials.principal import matches
     from openprofiles.operations.registry import handlers
 
-    names = [*sorted(f"profile:{name}" for name in handlers()), *OWN_ACTIONS]
+    names = [*sorted(f"profile:{name}" for name in handlers()), *own_actions()]
     width = max(map(len, names))
     for name in names:
         of_roles = [role for role, patterns in ROLES.items() if any(matches(pattern, name) for pattern in patterns)]
@@ -216,9 +216,9 @@ def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
     from openprofiles.credentials.principal import matches
     from openprofiles.errors import InvalidRequest
     from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
-    from openprofiles.wire.model import load_model
+    from openprofiles.wire.model import load_model, own_actions
 
-    known = [*(f"profile:{name}" for name in load_model().operations), *OWN_ACTIONS]
+    known = [*(f"profile:{name}" for name in load_model().operations), *own_actions()]
     for pattern in actions:
         if ":" in pattern and not any(matches(pattern, action) for action in known):
             raise InvalidRequest(

@@ -4,24 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Actions that AWS has no operation for. `profile:` and the name of an operation are the others.
-OWN_ACTIONS = (
-    "openprofiles:DeleteDeadLetter",
-    "openprofiles:DeleteMapping",
-    "openprofiles:DeleteWebhook",
-    "openprofiles:ExplainObject",
-    "openprofiles:GetDeadLetter",
-    "openprofiles:GetLineage",
-    "openprofiles:GetWebhook",
-    "openprofiles:PreviewUploadJob",
-    "openprofiles:PutMapping",
-    "openprofiles:PutWebhook",
-    "openprofiles:RetryDeadLetter",
-    "openprofiles:ScrubProfileObject",
-    "openprofiles:SetUploadJobOptions",
-    "openprofiles:UndoUploadJob",
-)
-
 # Not profile:Get*: with GetUploadJobPath a program can replace the file of a waiting job.
 _VIEWER = (
     "profile:BatchGetProfile",

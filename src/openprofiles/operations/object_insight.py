@@ -94,7 +94,7 @@ def get_dead_letter(call: Call, request: own.GetDeadLetterRequest) -> own.DeadLe
 
 @own_operation("RetryDeadLetter")
 def retry_dead_letter(call: Call, request: own.RetryDeadLetterRequest) -> own.Retry:
-    """Ingest an object again that found no profile, as it is or as it was fixed."""
+    """Ingest an object again that found no profile, or its fixed form."""
     with call.writing(request["DomainName"]) as session:
         rejection = dead_letters.retry_dead_letter(session, int(request["DeadLetterId"]), request.get("Object"))
     return cast("own.Retry", {"Ingested": rejection is None, **_rejection(rejection)})

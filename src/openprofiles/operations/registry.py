@@ -52,7 +52,7 @@ def own_handlers() -> Mapping[str, Handler]:
 
 
 def page_of(request: Any) -> dict[str, Any]:
-    """Return which page of a list a request asks for, as arguments of the functions that read one."""
+    """Return which page of a list a request asks for, as arguments for reading it."""
     return {"max_results": request.get("MaxResults"), "next_token": request.get("NextToken")}
 
 

@@ -20,7 +20,7 @@ _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 
 @own_operation("CreateUploadJob")
 def create_upload_job(call: Call, request: own.CreateUploadJobRequest) -> own.UploadJobMade:
-    """Create a job that waits for its file, or find the one of an earlier request with this token."""
+    """Create a job that waits for its file, or find that of an earlier request."""
     options, object_type = request.get("Options"), request.get("ObjectType")
     if object_type is None and (missing := [name for name in ("Fields", "UniqueKey") if name not in request]):
         # As AWS's operation, which has no jobs of objects.

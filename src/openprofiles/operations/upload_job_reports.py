@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from openprofiles.wire import own_types as own
 
 
+_JOBS_PER_PAGE = 1000
+
+
 @own_operation("ListProgress")
 def list_progress(call: Call, request: own.ListProgressRequest) -> own.ListedProgress:
-    """List the jobs of a domain, newest first, each with its progress from its own row alone."""
+    """List the jobs of a domain, newest first, each with the progress in its row."""
+    limit = request.get("MaxResults", _JOBS_PER_PAGE)
     with call.reading(request["DomainName"]) as session:
-        page = jobs.list_jobs(session, **page_of(request))
+        page = jobs.list_jobs(session, max_results=limit, next_token=request.get("NextToken"))
         statuses = find_undo_statuses(session, page.items)
     items = [
         {
@@ -191,7 +195,7 @@ def _failed_row(row: jobs.FailedRow, headers: list[str], dialect: Dialect) -> di
 
 
 def _readable(text: str) -> str:
-    r"""Write ``\xe9`` in place of each byte that is not UTF-8."""
+    r"""Write ``\xe9`` instead of each byte that is not UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -92,7 +92,8 @@ def refuse_unknown(members: Iterable[Member], given: Mapping[str, Any]) -> None:
         WireError: BadRequestException, naming the first of them and the members that there are.
     """
     for path, known in unknown_members({member.name: member for member in members}, given):
-        raise bad_request(f"There is no member '{path}'. The members there are {', '.join(sorted(known))}.")
+        # It may have characters that no answer can carry.
+        raise bad_request(f"There is no member {path!r}. The members there are {', '.join(sorted(known))}.")
 
 
 def write(operation: Operation, answer: Mapping[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], Content]:

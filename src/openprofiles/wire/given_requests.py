@@ -17,7 +17,7 @@ def read_request(operation: Operation, given: Mapping[str, Any]) -> dict[str, An
 
 
 def read_structure(shape: StructureShape, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read and check a structure that is given by member name, as to an AWS SDK.
+    """Read and check a structure that is given by member name.
 
     Args:
         given: with values as in JSON; None counts as absent. Unknown members are an error.

@@ -210,6 +210,14 @@ def load_own_model() -> Model:
     return load_model(OWN_MODEL_PATH)
 
 
+def own_actions() -> list[str]:
+    """List the actions that only our own operations need, by name."""
+    operations = load_own_model().operations.values()
+    needed = {one.action for one in operations}
+    needed |= {member.action for one in operations for member in one.input.members.values() if member.action}
+    return sorted(action for action in needed if action.startswith(OWN_PREFIX + ":"))
+
+
 def build_model(document: Mapping[str, Any]) -> Model:
     """Build the model from the parsed ``model.json``.
 

@@ -77,6 +77,7 @@ _StatusReason: TypeAlias = StatusReason
 UndoPhase: TypeAlias = Literal["stage", "remove", "restore", "unindex", "index", "forget"]
 UndoStatus: TypeAlias = Literal["IN_PROGRESS", "SUCCEEDED", "FAILED", "STOPPED"]
 _UndoStatus: TypeAlias = UndoStatus
+UploadJobEvent: TypeAlias = Literal["UploadJobEnded"]
 UploadJobPhase: TypeAlias = Literal[
     "stage",
     "report",
@@ -637,7 +638,7 @@ class UploadJobEnded(TypedDict):
     CreatedRecords: int
     DeliveryId: str
     DomainName: str
-    Event: str
+    Event: UploadJobEvent
     FailedRecords: int
     JobId: str
     RecordCount: NotRequired[int]
