@@ -57,7 +57,6 @@ REWRITTEN_SOON = (
     "src/openprofiles/store/*bulk*",
     "src/openprofiles/server/extension.py",
     "src/openprofiles/server/*_document*.py",
-    "src/openprofiles/cli/job_place*.py",
 )
 
 # Released migrations are never changed. types.py is generated.

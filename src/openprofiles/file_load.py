@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.job_state import KIND_OF_ERROR, JobState
+from openprofiles.cli.job_state import (
+    KIND_OF_ERROR,
+    changed_count,
+    columns_of_other_values,
+    is_running,
+    notice_messages,
+    unprocessed_count,
+)
 from openprofiles.errors import DomainError
 from openprofiles.job_kinds import UPLOAD, Unit
 from openprofiles.wire.errors import WireError
@@ -157,9 +164,10 @@ class FileLoad:
 
     def _run(self, client: Client, session: boto3.Session, endpoint_url: str) -> LoadResult:
         from openprofiles.cli.importer import Importer, read_kept_mapping
-        from openprofiles.cli.place_remote import RemotePlace
+        from openprofiles.cli.place import Place
         from openprofiles.cli.source_file import open_source
-        from openprofiles.server.job_options_document import read_options_member
+        from openprofiles.cli.transport_remote import RemoteTransport
+        from openprofiles.operations.job_options import check_options
         from openprofiles.settings import Settings
         from openprofiles.uploads.reading.file_choices import FileChoices
 
@@ -167,9 +175,9 @@ class FileLoad:
         if self.only and self.mapping is not None:
             raise LoadError("only and mapping cannot be combined. A saved mapping already selects the columns.")
         # Checked before anything is made, like the file and the mapping.
-        file_options = read_options_member("options", dict(self.options)).file
+        file_options = check_options(self.options).file
         with ExitStack() as at_end:
-            importer = Importer(at_end.enter_context(closing(RemotePlace(endpoint_url, session))))
+            importer = Importer(at_end.enter_context(closing(Place(RemoteTransport(endpoint_url, session)))))
             # It may keep how the file is read.
             saved = None if self.mapping is None else read_kept_mapping(importer.place, self.domain, self.mapping)
             kept = FileChoices() if saved is None else saved.reading
@@ -183,7 +191,7 @@ class FileLoad:
                     [] if saved is None else saved.columns_to_find(self._choices),
                 )
             )
-            find_attributes = partial(importer.place.list_attributes, self.domain)
+            find_attributes = partial(importer.place.transport.list_attributes, self.domain)
             mapping = (
                 self._suggested_mapping(source, find_attributes)
                 if saved is None
@@ -200,21 +208,22 @@ class FileLoad:
                 needs_options=bool(self.options) or source.needs_options,
             )
             self._check_phone_country(importer, source, mapping, found)
-            state = self._send_and_watch(importer, source)
+            progress = self._send_and_watch(importer, source)
         result = LoadResult(
             domain=found.name,
             job_id=job_id,
-            status=state.status,
+            status=progress["Status"],
             domain_created=found.was_created,
-            created=state.created_count,
-            updated=state.changed_count,
-            unchanged=state.unchanged_count,
-            failed=state.failed_count,
-            not_processed=state.unprocessed_count,
+            created=progress["CreatedRecords"],
+            updated=changed_count(progress),
+            unchanged=progress["UnchangedRecords"],
+            failed=progress["FailedRecords"],
+            not_processed=unprocessed_count(progress),
             failure_reasons=tuple(
-                FailureReason(code=one.code, column=one.column, count=one.count) for one in state.fault_counts
+                FailureReason(code=one["Code"], column=one.get("Column"), count=one["Count"])
+                for one in progress.get("Faults", ())
             ),
-            notices=state.notices,
+            notices=tuple(notice_messages(progress)),
             mapping={one.header: one.target for one in mapping.columns.fields},
             new_columns=tuple(mapping.drift.new),
             missing_columns=tuple(mapping.drift.missing_other),
@@ -222,7 +231,7 @@ class FileLoad:
             seconds=time.monotonic() - started,
             _client=client,
         )
-        if state.status == "FAILED":
+        if result.status == "FAILED":
             ways = "".join(
                 f" If the column {column!r} does not contain {KIND_OF_ERROR[code].value}, "
                 + (
@@ -231,10 +240,10 @@ class FileLoad:
                     else f"leave it out with map={{{column!r}: ''}}"
                 )
                 + ", or check no values with options={'Checks': {}}."
-                for code, column in state.columns_of_other_values
+                for code, column in columns_of_other_values(progress)
             )
-            raise JobFailed(f"Upload job {job_id} failed. {state.message or ''}{ways}".rstrip(), result)
-        if state.status == "STOPPED":
+            raise JobFailed(f"Upload job {job_id} failed. {progress.get('Message', '')}{ways}".rstrip(), result)
+        if result.status == "STOPPED":
             raise JobFailed(f"Upload job {job_id} was stopped. The rows it had loaded are kept.", result)
         return result
 
@@ -270,7 +279,7 @@ class FileLoad:
     def _job_options(self, mapping: ImportMapping, form: FileOptions | None, kept: FileChoices) -> JobOptions | None:
         """Make the options that ``import`` gives a job, replaced by those of the caller."""
         from openprofiles.cli.import_policies import ImportPolicies
-        from openprofiles.server.job_options_document import options_document, read_options_member
+        from openprofiles.operations.job_options import check_options, options_members
 
         policies = ImportPolicies(kept_checks=kept.checks, short_rows=kept.short_rows)
         usual = policies.to_options(mapping, form)
@@ -279,7 +288,7 @@ class FileLoad:
         given = dict(self.options)
         # What was detected with the caller's help.
         given.pop("File", None)
-        return read_options_member("options", ({} if usual is None else options_document(usual)) | given)
+        return check_options(({} if usual is None else dict(options_members(usual))) | given)
 
     def _check_phone_country(
         self, importer: Importer, source: SourceFile, mapping: ImportMapping, domain: ImportDomain
@@ -300,7 +309,7 @@ class FileLoad:
             importer.discard(domain)
             raise
 
-    def _send_and_watch(self, importer: Importer, source: SourceFile) -> JobState:
+    def _send_and_watch(self, importer: Importer, source: SourceFile) -> Mapping[str, Any]:
         """Give the job its file, start it and follow it to its end."""
         from openprofiles.cli.import_progress import ProgressDisplay
 
@@ -311,15 +320,15 @@ class FileLoad:
                     source.file, lambda sent_bytes: self._show_sending(display, sent_bytes, source.size_bytes)
                 )
                 importer.start_job()
-                while (state := importer.read_state()).is_running:
-                    self._show_job(display, state)
+                while is_running(progress := importer.read_progress()):
+                    self._show_job(display, progress)
                     time.sleep(_POLL_SECONDS)
             except BaseException:
                 # Also Ctrl-C and errors of the caller's own function. The caller gets that error, not one of stopping.
                 with suppress(CommandFault, DomainError):
                     importer.stop_job()
                 raise
-        return state
+        return progress
 
     def _show_sending(self, display: ProgressDisplay | None, sent_bytes: int, size_bytes: int) -> None:
         if display is not None:
@@ -327,19 +336,20 @@ class FileLoad:
         elif callable(self.progress):
             self.progress(LoadProgress(step="sending", done=sent_bytes, total=size_bytes))
 
-    def _show_job(self, display: ProgressDisplay | None, state: JobState) -> None:
+    def _show_job(self, display: ProgressDisplay | None, progress: Mapping[str, Any]) -> None:
         if display is not None:
-            display.show_job(state)
+            display.show_job(progress)
         elif callable(self.progress):
             # A server that does not show the phase still counts.
-            step: Step = "loading" if state.done_count or state.phase else "waiting"
-            if state.phase is not None:
-                step = _STEP_OF_UNIT.get(UPLOAD.step_of(state.phase).unit, "loading")
+            done, phase = progress["ProcessedRecords"], progress.get("Phase")
+            step: Step = "loading" if done or phase else "waiting"
+            if phase is not None:
+                step = _STEP_OF_UNIT.get(UPLOAD.step_of(phase).unit, "loading")
             is_loading = step == "loading"
             self.progress(
                 LoadProgress(
                     step=step,
-                    done=state.done_count if is_loading else state.position,
-                    total=state.record_count if is_loading else None,
+                    done=done if is_loading else progress.get("Position", 0),
+                    total=progress.get("RecordCount") if is_loading else None,
                 )
             )

@@ -290,12 +290,15 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
         with pytest.raises(ClientError, match="may not call openprofiles:DeleteWebhook"):
             reader.delete_webhook("shop")
         for body, message in (
-            (b"", "The body is not JSON, see line 1, column 1."),
-            (b"[]", "The body must be a JSON object."),
-            (b'{"Url": 1}', "Url must be a string."),
-            (b'{"Uri": "x"}', "The body has a member 'Uri', which is unknown. Known members: Url, Secret."),
-            (b'{"Url": "ftp://x/"}', "The webhook URL must start with https:// or http://."),
-            (b'{"Secret": "short"}', "The webhook's Secret must have 16 to 256 printable ASCII characters"),
+            (b"{", "The body is not JSON in UTF-8, see line 1, column 2."),
+            (b"[]", "must be a JSON object."),
+            (b'{"Url": 1}', "Value at 'Url' must be text."),
+            (b'{"Uri": "x"}', "There is no member 'Uri'. The members there are Secret, Url."),
+            (
+                b'{"Url": "ftp://x/"}',
+                "Value at 'Url' failed to satisfy constraint: Member must satisfy regular exp",
+            ),
+            (b'{"Secret": "short"}', "Value at 'Secret' failed to satisfy constraint: Member must have length greater"),
         ):
             with pytest.raises(ClientError, match=re.escape(message)):
                 send_raw(server, "PUT", "shop", "webhook", body=body)

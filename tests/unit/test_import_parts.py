@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,8 @@ from openprofiles.cli.failed_rows_file import (
     write_failed_rows,
 )
 from openprofiles.cli.import_progress import ProgressDisplay
-from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
 from openprofiles.job_kinds import Unit
-from openprofiles.uploads.progress import Progress
 from openprofiles.uploads.reading.file_header import read_file_header
 
 # The header
@@ -129,12 +128,13 @@ def test_a_file_of_failed_rows_that_nobody_has_changed_is_replaced_and_removed(t
 # Progress
 
 
-def running(progress: Progress | None) -> JobState:
-    return JobState("IN_PROGRESS", None, 0, None, 0, 0, 0, 0, None, progress=progress)
+def running(progress: dict[str, Any] | None) -> dict[str, Any]:
+    return {"Status": "IN_PROGRESS"} | ({} if progress is None else {"Progress": progress})
 
 
-def step(number: int, doing: str, done: int, total: int | None, unit: str, left: float | None = None) -> Progress:
-    return Progress(number, 4, doing, done, total, unit, number / 4, None, left)
+def step(number: int, doing: str, done: int, total: int | None, unit: str, left: float | None = None) -> dict[str, Any]:
+    members = {"Step": number, "StepCount": 4, "Doing": doing, "Done": done, "Unit": unit, "Share": number / 4}
+    return members | {name: one for name, one in (("Total", total), ("SecondsLeft", left)) if one is not None}
 
 
 def test_where_there_is_no_terminal_a_line_is_printed_for_each_step_and_every_five_seconds() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from openprofiles.cli.job_place import FaultyRow, JobAccount, ListedJob, ToldFault
-from openprofiles.cli.job_state import FaultCount, JobState
 from openprofiles.cli.job_tables import account_lines, failed_row_lines, job_lines
 from openprofiles.cli.terminal_text import cut, wrapped
 from openprofiles.cli.text_table import Column, table_lines
+from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
 
 WIDTHS = (40, 80, 133, 200)
 LONG_NAME = "customers of the spring campaign " * 8
@@ -20,63 +19,57 @@ NASTY_NAME = "\x1b[31mred\x1b[0m\r\n\t\x00\x9b2J\u202egnp.exe\u2028end"
 WIDE_NAME = "顧客リスト" * 30
 COMBINED_NAME = "e\u0301" * 200
 NAMES = (LONG_NAME, NASTY_NAME, WIDE_NAME, COMBINED_NAME, "", " ", "a" * 255)
-NOON = datetime(2026, 1, 31, 12, 0, 0, 999_000, tzinfo=UTC)
+NOON = datetime(2026, 1, 31, 12, 0, 0, 999_000, tzinfo=UTC).timestamp()
 
-STATE = JobState(
-    status="PARTIALLY_SUCCEEDED",
-    phase="index",
-    position=0,
-    record_count=10_000_000,
-    created_count=4_000_000,
-    updated_count=5_000_000,
-    unchanged_count=1_500_000,
-    failed_count=900_000,
-    message="The column " + LONG_NAME,
-    fault_counts=tuple(FaultCount("AMBIGUOUS_UNIQUE_KEY", name or None, 900_000) for name in NAMES),
-    repeated_count=1_234_567,
-    step_seconds={"stage": 1234.5, "index": 0.25},
-)
-
-
-def listed(name: str, number: int = 0, state: JobState = STATE) -> ListedJob:
-    return ListedJob(
-        job_id=f"{number:032x}",
-        display_name=name,
-        state=state,
-        created_at=NOON,
-        started_at=NOON,
-        completed_at=NOON,
-        undo_status=None,
-    )
+STATE: dict[str, Any] = {
+    "Status": "PARTIALLY_SUCCEEDED",
+    "Phase": "index",
+    "Position": 0,
+    "RecordCount": 10_000_000,
+    "CreatedRecords": 4_000_000,
+    "UpdatedRecords": 5_000_000,
+    "UnchangedRecords": 1_500_000,
+    "FailedRecords": 900_000,
+    "ProcessedRecords": 9_900_000,
+    "Message": "The column " + LONG_NAME,
+    "RepeatedRecords": 1_234_567,
+    "Steps": [{"Step": "stage", "Seconds": 1234.5}, {"Step": "index", "Seconds": 0.25}],
+}
+NO_COUNTS = {f"{name}Records": 0 for name in ("Created", "Updated", "Unchanged", "Failed", "Processed")}
 
 
-def account(name: str) -> JobAccount:
-    return JobAccount(
-        job_id="0" * 32,
-        display_name=name,
-        state=STATE,
-        created_at=NOON,
-        started_at=NOON,
-        completed_at=NOON,
-        status_reason="VALIDATION_FAILURE",
-        stop_requested=False,
-        data_expiry_days=1098,
-        unique_key=name,
-        unique_field="EmailAddress",
-        object_type=None,
-        mapping=((name, "EmailAddress"), *((each, "Attributes." + "x" * 255) for each in NAMES)),
-        columns_not_mapped=NAMES,
-        file_form=None,
-        rows_per_second=98_765,
-        undo_until=NOON,
-        undo_status=None,
-    )
+def column(name: str) -> dict[str, str]:
+    return {"Column": name} if name else {}
 
 
-def rows() -> list[FaultyRow]:
+def listed(name: str, number: int = 0, **changes: Any) -> dict[str, Any]:
+    times = {"CreatedAt": NOON, "StartedAt": NOON, "CompletedAt": NOON}
+    return {"JobId": f"{number:032x}", "DisplayName": name, **STATE, **times, **changes}
+
+
+def account(name: str) -> dict[str, Any]:
+    return {
+        **listed(name),
+        "Faults": [{"Code": "AMBIGUOUS_UNIQUE_KEY", "Count": 900_000, **column(each)} for each in NAMES],
+        "StatusReason": "VALIDATION_FAILURE",
+        "StopRequested": False,
+        "DataExpiry": 1098,
+        "UniqueKey": name,
+        "ColumnsNotMapped": NAMES,
+        "RecordsPerSecond": 98_765,
+        "UndoUntil": NOON,
+    }
+
+
+def mapping(name: str, *others: str) -> UploadMapping:
+    key = MappedField("key", name, "EmailAddress")
+    return UploadMapping((key, *(MappedField("x", each, "Attributes." + "x" * 255) for each in others)), key)
+
+
+def rows() -> list[dict[str, Any]]:
     message = "The value in column {} has 300 characters, which is too long for its field."
-    faults = tuple(ToldFault("AMBIGUOUS_UNIQUE_KEY", name or None, message.format(name)) for name in NAMES)
-    return [FaultyRow(9_999_999, 10_000_001, faults), FaultyRow(3, 4, faults[:1])]
+    faults = [{"Code": "AMBIGUOUS_UNIQUE_KEY", "Message": message.format(name), **column(name)} for name in NAMES]
+    return [{"Record": 9_999_999, "Line": 10_000_001, "Faults": faults}, {"Record": 3, "Line": 4, "Faults": faults[:1]}]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -84,7 +77,7 @@ def rows() -> list[FaultyRow]:
 def test_no_line_is_wider_than_the_terminal_or_steers_it(name: str, width: int) -> None:
     lines = [
         *job_lines([listed(name), listed("a.csv")], width),
-        *account_lines(account(name), "d" * 64, width),
+        *account_lines(account(name), mapping(name, *NAMES), "d" * 64, width),
         *failed_row_lines(rows(), width),
     ]
 
@@ -93,9 +86,10 @@ def test_no_line_is_wider_than_the_terminal_or_steers_it(name: str, width: int) 
 
 
 def test_on_80_columns_a_job_takes_two_lines_with_numbers_below_each_other() -> None:
-    small = replace(STATE, record_count=None, created_count=0, updated_count=0, unchanged_count=0, failed_count=0)
+    small = listed("a.csv", 2, **NO_COUNTS)
+    del small["RecordCount"]
 
-    lines = list(job_lines([listed(LONG_NAME, 1), listed("a.csv", 2, small)], 80))
+    lines = list(job_lines([listed(LONG_NAME, 1), small], 80))
 
     assert lines == [
         "JOB ID                            STATUS               CREATED AT",
@@ -133,7 +127,7 @@ def test_on_80_columns_each_fault_takes_one_line() -> None:
 
 
 def test_an_account_has_counts_that_add_up_below_each_other() -> None:
-    lines = list(account_lines(account("Email"), "demo", 80))
+    lines = list(account_lines(account("Email"), mapping("Email"), "demo", 80))
 
     start = lines.index("Rows")
     assert lines[start + 1 : start + 9] == [
@@ -151,20 +145,18 @@ def test_an_account_has_counts_that_add_up_below_each_other() -> None:
 
 
 def test_an_account_of_a_job_that_waits_for_its_file_leaves_out_what_is_not_known() -> None:
-    waiting = replace(
-        account("Email"),
-        state=JobState("CREATED", None, 0, None, 0, 0, 0, 0, None),
-        status_reason=None,
-        object_type=None,
-        mapping=(("Email", "EmailAddress"),),
-        columns_not_mapped=None,
-        rows_per_second=None,
-        undo_until=None,
-        started_at=None,
-        completed_at=None,
-    )
+    waiting = {
+        "JobId": "0" * 32,
+        "DisplayName": "Email",
+        "Status": "CREATED",
+        "StopRequested": False,
+        "DataExpiry": 1098,
+        "UniqueKey": "Email",
+        "CreatedAt": NOON,
+        **NO_COUNTS,
+    }
 
-    assert list(account_lines(waiting, "demo", 80)) == [
+    assert list(account_lines(waiting, mapping("Email"), "demo", 80)) == [
         "Upload job 00000000000000000000000000000000",
         "  domain       demo",
         "  name         Email",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from openapi_document import validator
-from openprofiles.server.progress_document import progress_document, read_progress_document
+from openprofiles.member_names import attributes_of
+from openprofiles.operations.upload_job_reports import _job_members
 from openprofiles.store.job_queue import Job
 from openprofiles.store.undos import UndoJob
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -197,8 +198,9 @@ def test_bytes_are_told_in_the_unit_that_suits_the_file(size: tuple[int, int, st
 def test_a_server_answers_as_documented_with_all_that_a_command_shows(job: UploadJob) -> None:
     progress = after(10, job)
 
-    document = progress_document(progress)
-    read = read_progress_document(document)
+    members = _job_members(job, BEGAN + timedelta(seconds=10))["Progress"]
+    document = {name: value for name, value in members.items() if value is not None}
+    read = Progress(**attributes_of(document))
 
     validator("StepProgress").validate(document)
     assert describe_step(read) == describe_step(progress)

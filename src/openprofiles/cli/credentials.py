@@ -188,6 +188,7 @@ def actions() -> None:
     """
     from openprofiles.credentials.principal import matches
     from openprofiles.operations.registry import handlers
+    from openprofiles.wire.model import own_actions
 
     names = [*sorted(f"profile:{name}" for name in handlers()), *own_actions()]
     width = max(map(len, names))
@@ -198,8 +199,7 @@ def actions() -> None:
 
 def _doubts_about(patterns: Sequence[str], store: Store) -> Iterator[str]:
     """List the domains that do not exist, each as a warning: they may be created later."""
-    from openprofiles.cli.existing_domain import domain_names
-    from openprofiles.cli.missing_domain import describe_missing_domain
+    from openprofiles.cli.missing_domain import describe_missing_domain, domain_names
     from openprofiles.credentials.principal import matches
 
     known = domain_names(store)

@@ -39,6 +39,14 @@ class CommandFault(Exception):
     """The command cannot continue; the message says why and what to do."""
 
 
+class Refused(CommandFault):
+    """An operation refuses its request, or cannot do what it asks for; ``code``: as the API has it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def exit_status_of_job(status: str) -> int:
     """Return the exit status of a command that followed an upload job to this end."""
     return {"SUCCEEDED": EXIT_DONE, "PARTIALLY_SUCCEEDED": EXIT_INCOMPLETE}.get(status, EXIT_FAILED)

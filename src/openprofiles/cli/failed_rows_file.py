@@ -17,7 +17,6 @@ from pathlib import Path
 import click
 
 from openprofiles.cli.importer import Importer, ImportFault
-from openprofiles.cli.job_state import JobState
 from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
 from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
@@ -160,7 +159,7 @@ def _checksum_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_failed_rows(importer: Importer, path: Path, state: JobState, other_way: str) -> Path | None:
+def save_failed_rows(importer: Importer, path: Path, failed_count: int, other_way: str) -> Path | None:
     """Write the failed rows of a job that has ended to a file; return its path.
 
     If it cannot be written, print why: the load itself is done, and its counts must still be printed.
@@ -178,5 +177,5 @@ def save_failed_rows(importer: Importer, path: Path, state: JobState, other_way:
         reason = f"{error}; a CSV file can have more"
     else:
         return path
-    click.echo(f"The {state.failed_count:,} failed rows cannot be written to {path}: {reason}.{other_way}", err=True)
+    click.echo(f"The {failed_count:,} failed rows cannot be written to {path}: {reason}.{other_way}", err=True)
     return None

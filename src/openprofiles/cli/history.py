@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from openprofiles.cli.find_profile import find_profile_id
-from openprofiles.cli.options import domain_command, print_json
-from openprofiles.cli.place import open_place
+from openprofiles.cli.options import domain_command, print_json, print_table
+from openprofiles.cli.text_table import Column
+from openprofiles.cli.words import utc_text
 from openprofiles.objects.standard_objects import PROFILE
-from openprofiles.settings import Settings
 from openprofiles.store.change_actions import KEY_ACTIONS, action_words
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _MOST_CHANGES = 100
     show_default=True,
     help="Number of changes to print, the newest first.",
 )
-def history(settings: Settings, domain: str, endpoint_url: str | None, output: str, profile: str, limit: int) -> None:
+def history(place: Place, domain: str, output: str, profile: str, limit: int) -> None:
     """Print the changes of a profile, newest first.
 
     These are calls, edits in the console, objects, imports and undos.
@@ -48,15 +47,12 @@ def history(settings: Settings, domain: str, endpoint_url: str | None, output: s
       openprofiles history ada@example.com --domain demo
       openprofiles history 019e7044887b7ae3847600000000009a --domain demo --output json
     """
-    from openprofiles.cli.job_tables import utc_text
-    from openprofiles.cli.terminal_text import terminal_width
-    from openprofiles.cli.text_table import Column, table_lines
-
-    with closing(open_place(settings, endpoint_url)) as place:
-        of_profile = {"DomainName": domain, "ProfileId": find_profile_id(place, domain, profile)}
-        # With the one before the last that is printed, which says what that has changed.
-        records = list(islice(_read_records(place, of_profile, limit + 1), limit + 1))
-        contents = [_read_content(place, of_profile, record) for record in records]
+    of_profile = {"DomainName": domain, "ProfileId": find_profile_id(place, domain, profile)}
+    # With the one before the last that is printed, which says what that has changed.
+    at_once = min(limit + 1, _MOST_CHANGES)
+    found = place.call_items("ListProfileHistoryRecords", "ProfileHistoryRecords", **of_profile, MaxResults=at_once)
+    records = list(islice(found, limit + 1))
+    contents = [_read_content(place, of_profile, record) for record in records]
     if output == "json":
         shown = zip(records[:limit], contents, strict=False)
         print_json(
@@ -83,20 +79,9 @@ def history(settings: Settings, domain: str, endpoint_url: str | None, output: s
         for position, record in enumerate(records[:limit])
     ]
     columns = (Column("TIME"), Column("CHANGE"), Column("BY"), Column("FIELDS", shrinks_to=20))
-    click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+    print_table(columns, rows)
     if len(records) > limit:
         click.echo(f"There are older changes. Print more with --limit, up to {_MOST_CHANGES}.", err=True)
-
-
-def _read_records(place: Place, of_profile: Mapping[str, str], at_once: int) -> Iterator[Mapping[str, Any]]:
-    """Iterate over the changes of a profile, newest first."""
-    token: dict[str, str] = {}
-    while True:
-        page = place.call("ListProfileHistoryRecords", **of_profile, MaxResults=min(at_once, _MOST_CHANGES), **token)
-        yield from page["ProfileHistoryRecords"]
-        if "NextToken" not in page:
-            return
-        token = {"NextToken": page["NextToken"]}
 
 
 def _read_content(place: Place, of_profile: Mapping[str, str], record: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -36,9 +36,9 @@ from openprofiles.cli.import_objects import ObjectsImport, check_arguments
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import Importer, ImportFault, KeptMapping, read_kept_mapping
 from openprofiles.cli.job_ids import DRY_RUN_MARK
-from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_state import columns_of_other_values, notice_messages
 from openprofiles.cli.job_summary import describe_bad_end, describe_way_past_check, state_members, summary_lines
-from openprofiles.cli.job_watch import watch
+from openprofiles.cli.job_watch import send_and_watch
 from openprofiles.cli.options import (
     Name,
     UpperCaseChoice,
@@ -60,11 +60,9 @@ from openprofiles.settings import PostgresqlUrl, Settings
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
-    from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.uploads.job_options import JobOptions
     from openprofiles.uploads.mappings.phone_country import PhoneCountry
-    from openprofiles.uploads.preview_sample import PreviewSample
     from openprofiles.uploads.reading.file_choices import FileChoices
 
 _LOCAL_POLL_SECONDS = 0.05
@@ -390,8 +388,10 @@ def import_file(
         region = None
         find_attributes: Callable[[], Iterable[str]] = tuple
         if domain is not None and (endpoint_url is not None or _has_store(settings)):
-            region = open_importer().place.find_phone_region(domain)
-            find_attributes = partial(open_importer().place.list_attributes, domain)
+            transport = open_importer().place.transport
+            known = transport.find_domain(domain) if endpoint_url is None else None
+            region = None if known is None else known.phone_region
+            find_attributes = partial(transport.list_attributes, domain)
         source = at_end.enter_context(
             open_source(
                 file,
@@ -598,12 +598,13 @@ class _Import:
                     raise ImportFault("Nothing was loaded: the program that reads the output has exited.") from None
                 if domain.was_created and not self.is_json:
                     self._print_similar_domains(importer, domain)
-                job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
-                if self._is_refused(state) and not self.is_dry_run and not self.is_json and _confirm_doubtful(state):
+                job_id, progress, interrupted = self._load(importer, domain, days, poll_seconds)
+                asks = self._is_refused(progress) and not self.is_dry_run and not self.is_json
+                if asks and _confirm_doubtful(progress):
                     self.policies = replace(self.policies, loads_doubtful=True)
                     self._options = self._make_options()
-                    job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
-                cannot_save = None if self.is_dry_run or self._is_refused(state) else self._save_mapping(importer)
+                    job_id, progress, interrupted = self._load(importer, domain, days, poll_seconds)
+                cannot_save = None if self.is_dry_run or self._is_refused(progress) else self._save_mapping(importer)
             except (KeyboardInterrupt, CommandFault, DomainError):
                 # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
                 with suppress(CommandFault, DomainError):
@@ -614,29 +615,29 @@ class _Import:
             if cannot_save is not None:
                 click.echo(f"The mapping could not be saved as {self.save_as}: {cannot_save}", err=True)
             failed_rows_file = None
-            if state.failed_count and self.failed_rows_path is not None:
+            if progress["FailedRecords"] and self.failed_rows_path is not None:
                 way = self._way_to_failed_rows(job_id)
-                failed_rows_file = save_failed_rows(importer, self.failed_rows_path, state, way)
+                failed_rows_file = save_failed_rows(importer, self.failed_rows_path, progress["FailedRecords"], way)
             # The rows that an earlier load of this file left there are fixed.
-            are_fixed = not self.is_dry_run and state.status == "SUCCEEDED"
+            are_fixed = not self.is_dry_run and progress["Status"] == "SUCCEEDED"
             if are_fixed and self.failed_rows_path is not None and not remove_failed_rows(self.failed_rows_path):
                 click.echo(f"{self.failed_rows_path} was changed during the import, so it was kept.", err=True)
         try:
-            self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
+            self._print_end(importer, domain, job_id, days, progress, seconds, failed_rows_file, samples)
         except BrokenPipeError:
             # The load has ended, whether anybody reads about it or not.
             discard_output()
-        if interrupted and state.status == "STOPPED":
+        if interrupted and progress["Status"] == "STOPPED":
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if self._is_refused(state) else exit_status_of_job(state.status)
+        return EXIT_FAILED if self._is_refused(progress) else exit_status_of_job(progress["Status"])
 
     def _load(
         self, importer: Importer, domain: ImportDomain, days: int, poll_seconds: float
-    ) -> tuple[str, JobState, bool]:
+    ) -> tuple[str, Mapping[str, Any], bool]:
         """Run one upload job, or its preview.
 
         Returns:
-            the id of the job, its last state, and whether Ctrl-C was pressed.
+            the id of the job, its last progress, and whether Ctrl-C was pressed.
         """
         from openprofiles.cli.import_progress import ProgressDisplay
 
@@ -652,12 +653,7 @@ class _Import:
             with suppress(BrokenPipeError):
                 click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
         with ProgressDisplay(lines=not self.is_json) as display:
-            self._send(importer, display)
-            if self.is_dry_run:
-                importer.start_preview()
-            else:
-                importer.start_job()
-            return job_id, *watch(importer, display, poll_seconds)
+            return job_id, *send_and_watch(importer, self.source, display, poll_seconds, is_dry_run=self.is_dry_run)
 
     def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
         """Check the country of the phone numbers, once the server shows that of the domain."""
@@ -690,13 +686,13 @@ class _Import:
     def _has_checks(self) -> bool:
         return self._options is not None and bool(self._options.checks)
 
-    def _is_refused(self, state: JobState) -> bool:
+    def _is_refused(self, progress: Mapping[str, Any]) -> bool:
         """Return whether the load waits, or would wait, for the decision of the user."""
-        if not state.has_doubtful_rows or self.policies.loads_doubtful:
+        if not any(one["Doubtful"] for one in progress.get("Notices", ())) or self.policies.loads_doubtful:
             return False
         from openprofiles.uploads.notices import is_refusal
 
-        return self.is_dry_run or is_refusal(state.message)
+        return self.is_dry_run or is_refusal(progress.get("Message"))
 
     @property
     def _job_name(self) -> str:
@@ -716,14 +712,6 @@ class _Import:
             return str(error)
         self.was_saved = True
         return None
-
-    def _send(self, importer: Importer, display: ProgressDisplay) -> None:
-        # From its start: the file is sent again after a question.
-        self.source.file.seek(0)
-        importer.send_file(
-            self.source.file,
-            lambda sent_bytes: display.show_sending(sent_bytes, self.source.size_bytes, importer.place.sending),
-        )
 
     def _way_to_failed_rows(self, job_id: str) -> str:
         """Name the command that writes the failed rows; a dry run leaves none."""
@@ -774,7 +762,7 @@ class _Import:
         """Print the domains with names like that of a new one, which may be mistyped."""
         from openprofiles.uploads.mappings.likely_names import names_like
 
-        others = [name for name in importer.place.domain_names() if name != created.name]
+        others = [name for name in importer.place.transport.domain_names() if name != created.name]
         if like := names_like(self.domain_name, others):
             click.echo(f"Note: {self.domain_name} is a new domain. Similar names: {', '.join(like)}.", err=True)
 
@@ -784,19 +772,19 @@ class _Import:
         domain: ImportDomain,
         job_id: str,
         days: int,
-        state: JobState,
+        progress: Mapping[str, Any],
         seconds: float,
         failed_rows_file: Path | None,
-        samples: Sequence[PreviewSample],
+        samples: Sequence[Mapping[str, Any]],
     ) -> None:
         from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
 
         if self.is_dry_run:
-            if (bad_end := describe_dry_run_end(state)) is not None:
+            if (bad_end := describe_dry_run_end(progress)) is not None:
                 click.echo(bad_end, err=True)
-        elif (bad_end := describe_bad_end(job_id, state)) is not None:
+        elif (bad_end := describe_bad_end(job_id, progress)) is not None:
             click.echo(bad_end, err=True)
-        if self._is_refused(state):
+        if self._is_refused(progress):
             click.echo(
                 "Without confirmation, such an import loads nothing. To load the file anyway, use --yes.", err=True
             )
@@ -805,7 +793,7 @@ class _Import:
                 "domain": self.domain_name,
                 "domain_created": domain.was_created and not self.is_dry_run,
                 "job_id": None if self.is_dry_run else job_id,
-                **state_members(state),
+                **state_members(progress),
                 "seconds": round(seconds, 3),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
@@ -821,9 +809,9 @@ class _Import:
             return
         if self.is_dry_run:
             click.echo("Nothing was loaded. The result would be:")
-        for line in summary_lines(state, seconds):
+        for line in summary_lines(progress, seconds):
             click.echo(line)
-        for line in self._ways_past_checks(state):
+        for line in self._ways_past_checks(progress):
             click.echo(line)
         for line in sample_lines(samples):
             click.echo(line)
@@ -832,7 +820,7 @@ class _Import:
                 f"The mapping was saved as {self.save_as}. Load the next file of this kind with --mapping "
                 f"{self.save_as}."
             )
-        if state.failed_count and self.failed_rows_path is None:
+        if progress["FailedRecords"] and self.failed_rows_path is None:
             click.echo(
                 "To write the failed rows and their reasons to a file, use --failed-rows."
                 if self.is_dry_run
@@ -855,23 +843,24 @@ class _Import:
             members["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
         return members
 
-    def _ways_past_checks(self, state: JobState) -> Iterator[str]:
+    def _ways_past_checks(self, progress: Mapping[str, Any]) -> Iterator[str]:
         """Describe how to load the values that a check refused."""
         from openprofiles.cli.value_forms import describe_form
 
-        for one in state.fault_counts:
-            form = one.column and describe_form(one.code, one.column, self.source.values_of(one.column))
+        for one in progress.get("Faults", ()):
+            column = one.get("Column")
+            form = column and describe_form(one["Code"], column, self.source.values_of(column))
             if form:
                 yield shown(form)
-        for code, column in state.columns_of_other_values:
+        for code, column in columns_of_other_values(progress):
             yield describe_way_past_check(code, column, is_key=column == self.mapping.unique_key.header)
 
 
-def _confirm_doubtful(state: JobState) -> bool:
+def _confirm_doubtful(progress: Mapping[str, Any]) -> bool:
     """Ask whether to load doubtful rows; without a terminal the answer is no."""
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         return False
-    for notice in state.notices:
+    for notice in notice_messages(progress):
         click.echo(notice, err=True)
     with suppress(click.Abort):
         return click.confirm("Load the file anyway?", err=True)

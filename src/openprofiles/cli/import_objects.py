@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +17,16 @@ from openprofiles.cli.failed_rows_file import remove_failed_rows, save_failed_ro
 from openprofiles.cli.import_policies import FailureLimit
 from openprofiles.cli.importer import Importer
 from openprofiles.cli.job_ids import DRY_RUN_MARK
+from openprofiles.cli.job_state import notice_messages, unprocessed_count
 from openprofiles.cli.job_summary import describe_bad_end, fault_lines, state_members
-from openprofiles.cli.job_watch import watch
+from openprofiles.cli.job_watch import send_and_watch
 from openprofiles.cli.terminal_text import shown
 from openprofiles.cli.words import count_of
 from openprofiles.errors import DomainError
 
 if TYPE_CHECKING:
-    from openprofiles.cli.job_state import JobState
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.uploads.job_options import JobOptions
-    from openprofiles.uploads.preview_sample import PreviewSample
     from openprofiles.uploads.reading.file_form import FileOptions
 
 _DISPLAY_NAME_MAX_LENGTH = 255
@@ -83,7 +82,7 @@ class ObjectsImport:
         try:
             importer.find_domain(self.domain_name)
             self._print_plan()
-            job_id, state, interrupted = self._load(importer, poll_seconds)
+            job_id, progress, interrupted = self._load(importer, poll_seconds)
         except (KeyboardInterrupt, CommandFault, DomainError):
             # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
             with suppress(CommandFault, DomainError):
@@ -92,26 +91,25 @@ class ObjectsImport:
         samples = importer.read_samples() if self.is_dry_run else ()
         seconds = time.monotonic() - started
         failed_rows_file = None
-        if state.failed_count and self.failed_rows_path is not None:
-            failed_rows_file = save_failed_rows(
-                importer, self.failed_rows_path, state, self._way_to_failed_rows(job_id)
-            )
+        if progress["FailedRecords"] and self.failed_rows_path is not None:
+            way = self._way_to_failed_rows(job_id)
+            failed_rows_file = save_failed_rows(importer, self.failed_rows_path, progress["FailedRecords"], way)
         # The rows that an earlier load of this file left there are fixed.
-        are_fixed = not self.is_dry_run and state.status == "SUCCEEDED"
+        are_fixed = not self.is_dry_run and progress["Status"] == "SUCCEEDED"
         if are_fixed and self.failed_rows_path is not None and not remove_failed_rows(self.failed_rows_path):
             click.echo(f"{self.failed_rows_path} was changed during the import, so it was kept.", err=True)
         if self.is_dry_run:
             importer.discard_job()
         try:
-            self._print_end(job_id, state, seconds, failed_rows_file, samples)
+            self._print_end(job_id, progress, seconds, failed_rows_file, samples)
         except BrokenPipeError:
             # The load has ended, whether anybody reads about it or not.
             discard_output()
-        if interrupted and state.status == "STOPPED":
+        if interrupted and progress["Status"] == "STOPPED":
             return EXIT_INTERRUPTED
-        return exit_status_of_job(state.status)
+        return exit_status_of_job(progress["Status"])
 
-    def _load(self, importer: Importer, poll_seconds: float) -> tuple[str, JobState, bool]:
+    def _load(self, importer: Importer, poll_seconds: float) -> tuple[str, Mapping[str, Any], bool]:
         from openprofiles.cli.import_progress import ProgressDisplay
 
         name = self.display_name
@@ -119,16 +117,7 @@ class ObjectsImport:
             name = name[: _DISPLAY_NAME_MAX_LENGTH - len(DRY_RUN_MARK)] + DRY_RUN_MARK
         job_id = importer.create_object_job(self.object_type, display_name=name, options=self._options())
         with ProgressDisplay(lines=not self.is_json) as display:
-            self.source.file.seek(0)
-            importer.send_file(
-                self.source.file,
-                lambda sent_bytes: display.show_sending(sent_bytes, self.source.size_bytes, importer.place.sending),
-            )
-            if self.is_dry_run:
-                importer.start_preview()
-            else:
-                importer.start_job()
-            return job_id, *watch(importer, display, poll_seconds)
+            return job_id, *send_and_watch(importer, self.source, display, poll_seconds, is_dry_run=self.is_dry_run)
 
     def _options(self) -> JobOptions | None:
         from openprofiles.uploads.job_options import JUDGE, JobOptions
@@ -167,14 +156,14 @@ class ObjectsImport:
     def _print_end(
         self,
         job_id: str,
-        state: JobState,
+        progress: Mapping[str, Any],
         seconds: float,
         failed_rows_file: Path | None,
-        samples: Sequence[PreviewSample],
+        samples: Sequence[Mapping[str, Any]],
     ) -> None:
         from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
 
-        bad_end = describe_dry_run_end(state) if self.is_dry_run else describe_bad_end(job_id, state)
+        bad_end = describe_dry_run_end(progress) if self.is_dry_run else describe_bad_end(job_id, progress)
         if bad_end is not None:
             click.echo(bad_end, err=True)
         if self.is_json:
@@ -182,7 +171,7 @@ class ObjectsImport:
                 "domain": self.domain_name,
                 "object_type": self.object_type,
                 "job_id": None if self.is_dry_run else job_id,
-                **state_members(state),
+                **state_members(progress),
                 "seconds": round(seconds, 3),
                 "file": self.source.form_json(),
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
@@ -193,11 +182,11 @@ class ObjectsImport:
             return
         if self.is_dry_run:
             click.echo("Nothing was loaded. The result would be:")
-        for line in (*_summary_lines(state, seconds), *sample_lines(samples)):
+        for line in (*_summary_lines(progress, seconds), *sample_lines(samples)):
             click.echo(line)
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
-        elif state.failed_count:
+        elif progress["FailedRecords"]:
             click.echo(
                 "To write the failed rows and their reasons to a file, use --failed-rows."
                 if self.is_dry_run
@@ -205,16 +194,17 @@ class ObjectsImport:
             )
 
 
-def _summary_lines(state: JobState, seconds: float) -> Iterator[str]:
+def _summary_lines(progress: Mapping[str, Any], seconds: float) -> Iterator[str]:
     """Format the counts of a job that has ended, and why rows failed."""
-    ingested = state.created_count + state.updated_count
-    parts = [f"{state.created_count:,} created a profile", f"{state.updated_count:,} joined one"]
-    if state.unchanged_count:
-        parts.append(f"{state.unchanged_count:,} of these changed nothing")
-    counts = f"{count_of(ingested, 'object')} ingested ({', '.join(parts)}), {state.failed_count:,} failed"
-    if state.unprocessed_count:
-        counts += f", {state.unprocessed_count:,} not processed"
+    created, updated = progress["CreatedRecords"], progress["UpdatedRecords"]
+    parts = [f"{created:,} created a profile", f"{updated:,} joined one"]
+    if progress["UnchangedRecords"]:
+        parts.append(f"{progress['UnchangedRecords']:,} of these changed nothing")
+    failed = f"{progress['FailedRecords']:,} failed"
+    counts = f"{count_of(created + updated, 'object')} ingested ({', '.join(parts)}), {failed}"
+    if unprocessed := unprocessed_count(progress):
+        counts += f", {unprocessed:,} not processed"
     yield f"{counts} in {seconds:.1f} seconds."
-    yield from state.notices
-    for line in fault_lines(state.fault_counts, ""):
+    yield from notice_messages(progress)
+    for line in fault_lines(progress, ""):
         yield f"  {line}"

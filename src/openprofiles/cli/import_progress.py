@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from openprofiles.cli.job_state import JobState
+from openprofiles.member_names import attributes_of
+from openprofiles.uploads.progress import Progress as StepProgress
 from openprofiles.uploads.progress import describe_amount, describe_step
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -66,16 +67,18 @@ class ProgressDisplay:
         """Show that the job waits for a worker or for other jobs."""
         self._show("Waiting for the worker", "", 0, None)
 
-    def show_job(self, state: JobState) -> None:
+    def show_job(self, progress: Mapping[str, Any]) -> None:
         """Show the progress of a job that has not ended."""
-        if state.status == "CREATED":
+        if progress["Status"] == "CREATED":
             self._show("Waiting for the job to be started", "", 0, None)
             return
-        if state.progress is None:
+        # A worker has begun with it, and the server reports it.
+        if "Progress" not in progress:
             self.show_waiting()
             return
-        amount = _NUMBER_IN_BRACES.sub(lambda found: f"{Decimal(found[1]):,}", describe_amount(state.progress))
-        self._show(describe_step(state.progress), amount, state.progress.share, 1.0)
+        step = StepProgress(**attributes_of(progress["Progress"]))
+        amount = _NUMBER_IN_BRACES.sub(lambda found: f"{Decimal(found[1]):,}", describe_amount(step))
+        self._show(describe_step(step), amount, step.share, 1.0)
 
     def show_undo(self, done_count: int, profile_count: int | None) -> None:
         """Show the progress of an undo; ``profile_count`` is None until it is known."""

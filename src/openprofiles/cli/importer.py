@@ -5,19 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.job_state import JobState, state_of_progress
-from openprofiles.cli.place import ImportDomain, Place
-from openprofiles.errors import DomainError
-from openprofiles.server.job_options_document import options_document
+from openprofiles.cli.place import ImportDomain, Place, is_not_possible
+from openprofiles.operations.job_options import options_members
 from openprofiles.uploads.reading.file_choices import FileChoices
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.uploads.job_options import JobOptions
-    from openprofiles.uploads.preview_sample import PreviewSample
 
 
 class ImportFault(CommandFault):
@@ -57,14 +54,14 @@ class KeptMapping:
 
 def read_kept_mapping(place: Place, domain: str, mapping_name: str) -> KeptMapping:
     """Read a saved mapping of the domain; create neither."""
-    document = place.get_mapping(domain, mapping_name)
+    document = place.own("GetMapping", DomainName=domain, MappingName=mapping_name)
     reading = FileChoices.from_document(document.get("Reading", {}))
     return KeptMapping(document["Fields"], document["UniqueKey"], document["Columns"], reading)
 
 
 class Importer:
-    """One load of a file. The methods are called in this order; each raises CommandFault or a DomainError when it
-    cannot be done. The caller closes the place.
+    """One load of a file. The methods are called in this order; each raises CommandFault when it cannot be done. The
+    caller closes the place.
     """
 
     def __init__(self, place: Place) -> None:
@@ -79,9 +76,9 @@ class Importer:
         Args:
             is_dry_run: instead of a missing domain, create one under another name that nobody else uses.
         """
-        domain = self.place.find_domain(name)
+        domain = self.place.transport.find_domain(name)
         if domain is None:
-            domain = self.place.create_domain(f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name)
+            domain = self.place.transport.create_domain(f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name)
         self._domain = domain.name
         return domain
 
@@ -101,23 +98,23 @@ class Importer:
             needs_options: False: send the file even to a server that accepts no options.
         """
         self._job_id = self.place.create_upload_job(
-            self._domain,
-            display_name=display_name,
-            fields=mapping.fields,
-            unique_key=mapping.unique_key.name,
-            data_expiry=data_expiry_days,
-            options=None if options is None else options_document(options),
+            options=None if options is None else options_members(options),
             needs_options=needs_options,
+            DomainName=self._domain,
+            DisplayName=display_name,
+            Fields=mapping.fields,
+            UniqueKey=mapping.unique_key.name,
+            DataExpiry=data_expiry_days,
         )
         return self._job_id
 
     def create_object_job(self, object_type: str, *, display_name: str, options: JobOptions | None) -> str:
         """Make the upload job of a file of objects; returns its id."""
         self._job_id = self.place.create_upload_job(
-            self._domain,
-            display_name=display_name,
-            object_type=object_type,
-            options=None if options is None else options_document(options),
+            options=None if options is None else options_members(options),
+            DomainName=self._domain,
+            DisplayName=display_name,
+            ObjectType=object_type,
         )
         return self._job_id
 
@@ -127,7 +124,7 @@ class Importer:
         Raises:
             ImportFault: there is none.
         """
-        domain = self.place.find_domain(name)
+        domain = self.place.transport.find_domain(name)
         if domain is None:
             raise ImportFault(f"Domain {name} does not exist.")
         self._domain = domain.name
@@ -135,35 +132,35 @@ class Importer:
 
     def read_phone_region(self) -> str | None:
         """Read the country of the domain's phone numbers, once there is a job; None if the server does not say."""
-        region = self.place.get_progress(self._domain, self._job_id).get("PhoneRegion")
-        return None if region is None else str(region)
+        return self._own("GetProgress", self._job_id).get("PhoneRegion")
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         """Give the job its file. ``on_sent`` is called with the number of bytes so far."""
-        self.place.send_file(self._domain, self._job_id, file, on_sent)
+        self.place.transport.send_file(self._domain, self._job_id, file, on_sent)
 
     def start_job(self) -> None:
         """Start the job that was made."""
-        self.place.start_upload_job(self._domain, self._job_id)
+        self._own("StartUploadJob", self._job_id)
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
         """Save a mapping in the domain that was found; it replaces one of the same name."""
-        self.place.put_mapping(
-            self._domain,
-            mapping_name,
-            fields=mapping.fields,
-            unique_key=mapping.unique_key,
-            columns=mapping.columns,
-            reading=mapping.reading.to_document(),
+        self.place.own(
+            "PutMapping",
+            DomainName=self._domain,
+            MappingName=mapping_name,
+            Fields=mapping.fields,
+            UniqueKey=mapping.unique_key,
+            Columns=list(mapping.columns),
+            Reading=mapping.reading.to_document() or None,
         )
 
     def start_preview(self) -> None:
         """Start a preview instead of the job. All that is read afterwards is about the preview."""
-        self._preview_id = self.place.start_preview(self._domain, self._job_id)
+        self._preview_id = self._own("PreviewUploadJob", self._job_id)["PreviewId"]
 
-    def read_samples(self) -> Sequence[PreviewSample]:
+    def read_samples(self) -> Sequence[Mapping[str, Any]]:
         """Read some profiles that would be created or updated, once the preview has ended."""
-        return self.place.read_samples(self._domain, self._followed_id)
+        return list(self._own("GetPreview", self._preview_id)["Samples"])
 
     def discard_job(self) -> None:
         """Remove a job that was previewed."""
@@ -174,13 +171,13 @@ class Importer:
         if self._job_id:
             self.place.discard_upload_job(self._domain, self._job_id)
         if domain.was_created:
-            self.place.delete_domain(domain.name)
+            self.place.call("DeleteDomain", DomainName=domain.name)
 
-    def read_state(self) -> JobState:
-        """Read the state of the job. Call this repeatedly: without a server it also runs the job."""
-        document = self.place.get_progress(self._domain, self._followed_id)
-        self.place.run_upload_job(self._domain, self._followed_id, document["Status"])
-        return state_of_progress(document)
+    def read_progress(self) -> Mapping[str, Any]:
+        """Read the progress of the job. Call this repeatedly: without a server it also runs the job."""
+        progress = self._own("GetProgress", self._followed_id)
+        self.place.transport.run_job(self._domain, self._followed_id, progress["Status"])
+        return progress
 
     def stop_job(self) -> None:
         """Stop the job, if there is one and it has not ended."""
@@ -188,17 +185,20 @@ class Importer:
             return
         try:
             if self._preview_id:
-                self.place.stop_preview(self._domain, self._preview_id)
+                self._own("StopPreview", self._preview_id)
             else:
-                self.place.stop_upload_job(self._domain, self._job_id)
-        except (CommandFault, DomainError) as fault:
+                self.place.call("StopUploadJob", DomainName=self._domain, JobId=self._job_id)
+        except CommandFault as fault:
             # It ended on its own first, and its end will be reported.
-            if not self.place.is_refusal(fault):
+            if not is_not_possible(fault):
                 raise
 
     def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         """Read the file of failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
         return self.place.read_failed_rows_file(self._domain, self._followed_id, for_spreadsheet=for_spreadsheet)
+
+    def _own(self, operation: str, job_id: str) -> dict[str, Any]:
+        return self.place.own(operation, DomainName=self._domain, JobId=job_id)
 
     @property
     def _followed_id(self) -> str:

@@ -31,14 +31,20 @@ def find_job_id(place: Place, domain: str, given: str) -> str:
         return given
     to_list = f"List the jobs with: openprofiles jobs list --domain {domain}"
     if given == LAST:
-        loads = (one for one in place.list_upload_jobs(domain) if not one["DisplayName"].endswith(DRY_RUN_MARK))
+        loads = (
+            one
+            for one in place.own_items("ListProgress", DomainName=domain)
+            if not one["DisplayName"].endswith(DRY_RUN_MARK)
+        )
         newest = next(loads, None)
         if newest is None:
             raise CommandFault(f"The domain {domain} has no upload job.")
         return str(newest["JobId"])
     if not _BEGINNING.fullmatch(given):
         raise CommandFault(f"{given!r} is not a valid upload job id. Give the id, its first digits, or last. {to_list}")
-    matches = (one for one in place.list_upload_jobs(domain) if one["JobId"].startswith(given.lower()))
+    matches = (
+        one for one in place.own_items("ListProgress", DomainName=domain) if one["JobId"].startswith(given.lower())
+    )
     found = list(islice(matches, _JOBS_NAMED + 1))
     if not found:
         raise CommandFault(f"No upload job of the domain {domain} has an id that begins with {given}. {to_list}")

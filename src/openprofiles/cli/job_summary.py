@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from openprofiles.cli.job_state import KIND_OF_ERROR, FaultCount, JobState
+from openprofiles.cli.job_state import KIND_OF_ERROR, changed_count, notice_messages, unprocessed_count
 from openprofiles.cli.terminal_text import shown
+
+if TYPE_CHECKING:
+    from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 _FAULTS_SHOWN = 10
 
 
-def describe_bad_end(job_id: str, state: JobState) -> str | None:
+def describe_bad_end(job_id: str, progress: Mapping[str, Any]) -> str | None:
     """Describe why a part of the file was not read; None if all was read."""
-    if state.status == "FAILED":
-        return f"Error: Upload job {job_id} failed. {shown(state.message or '')}".rstrip()
-    if state.status == "STOPPED":
+    if progress["Status"] == "FAILED":
+        return f"Error: Upload job {job_id} failed. {shown(progress.get('Message', ''))}".rstrip()
+    if progress["Status"] == "STOPPED":
         return f"Upload job {job_id} was stopped. The rows it had loaded are kept."
     return None
 
 
-def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
+def summary_lines(progress: Mapping[str, Any], seconds: float) -> Iterator[str]:
     """Format the counts of a job that has ended, and why rows failed."""
-    counts = f"{state.created_count:,} created, {state.changed_count:,} updated"
-    if state.unchanged_count:
-        counts += f", {state.unchanged_count:,} unchanged"
-    counts += f", {state.failed_count:,} failed"
-    if state.unprocessed_count:
-        counts += f", {state.unprocessed_count:,} not processed"
+    counts = f"{progress['CreatedRecords']:,} created, {changed_count(progress):,} updated"
+    if progress["UnchangedRecords"]:
+        counts += f", {progress['UnchangedRecords']:,} unchanged"
+    counts += f", {progress['FailedRecords']:,} failed"
+    if unprocessed := unprocessed_count(progress):
+        counts += f", {unprocessed:,} not processed"
     yield f"{counts} in {seconds:.1f} seconds."
-    if state.repeated_count:
-        yield describe_repeated(state.repeated_count)
-    yield from state.notices
-    for line in fault_lines(state.fault_counts):
+    if progress.get("RepeatedRecords"):
+        yield describe_repeated(progress["RepeatedRecords"])
+    yield from notice_messages(progress)
+    for line in fault_lines(progress):
         yield f"  {line}"
 
 
@@ -56,39 +58,53 @@ def describe_repeated(count: int) -> str:
     return f"Rows with the unique key of an earlier row: {count:,}. Unless they fail, they overwrite its values."
 
 
-def state_members(state: JobState) -> dict[str, Any]:
+def state_members(progress: Mapping[str, Any]) -> dict[str, Any]:
     """Make the members of a JSON document that describe the state of a job."""
     return {
-        "status": state.status,
-        "message": state.message,
-        **count_members(state),
-        "unprocessed": state.unprocessed_count,
-        "faults": [asdict(one) for one in state.fault_counts],
-        "repeated": state.repeated_count,
-        "notices": list(state.notices),
-        "step_seconds": dict(state.step_seconds),
+        "status": progress["Status"],
+        "message": progress.get("Message"),
+        **count_members(progress),
+        "unprocessed": unprocessed_count(progress),
+        "faults": fault_members(progress.get("Faults", ()), "Code", "Column", "Count"),
+        "repeated": progress.get("RepeatedRecords"),
+        "notices": notice_messages(progress),
+        "step_seconds": {one["Step"]: one["Seconds"] for one in progress.get("Steps", ())},
     }
 
 
-def count_members(state: JobState) -> dict[str, int]:
+def count_members(progress: Mapping[str, Any]) -> dict[str, int]:
     """Make the members of a JSON document that count the rows so far."""
     return {
-        "created": state.created_count,
-        "updated": state.changed_count,
-        "unchanged": state.unchanged_count,
-        "failed": state.failed_count,
+        "created": progress["CreatedRecords"],
+        "updated": changed_count(progress),
+        "unchanged": progress["UnchangedRecords"],
+        "failed": progress["FailedRecords"],
     }
 
 
-def fault_lines(counts: Sequence[FaultCount], part: str = "column ") -> Iterator[str]:
+def fields_by_header(mapping: UploadMapping) -> dict[str, str | list[str]]:
+    """Map each header to its field; an API caller may map one to several."""
+    fields: dict[str, list[str]] = {}
+    for field in mapping.fields:
+        fields.setdefault(field.header, []).append(field.path)
+    return {header: paths[0] if len(paths) == 1 else paths for header, paths in fields.items()}
+
+
+def fault_members(faults: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Make a member of a JSON document of these members of errors."""
+    return [{name.lower(): one.get(name) for name in names} for one in faults]
+
+
+def fault_lines(progress: Mapping[str, Any], part: str = "column ") -> Iterator[str]:
     """Format why rows failed, the most frequent reason first.
 
     Args:
         part: what a row has its values in.
     """
-    width = max((len(f"{one.count:,}") for one in counts), default=0)
-    for one in counts[:_FAULTS_SHOWN]:
-        where = "" if one.column is None else f" in {part}{shown(one.column)}"
-        yield f"{one.count:>{width},}  {one.code}{where}"
-    if len(counts) > _FAULTS_SHOWN:
-        yield f"and {len(counts) - _FAULTS_SHOWN} more reasons"
+    faults = progress.get("Faults", ())
+    width = max((len(f"{one['Count']:,}") for one in faults), default=0)
+    for one in faults[:_FAULTS_SHOWN]:
+        where = f" in {part}{shown(one['Column'])}" if "Column" in one else ""
+        yield f"{one['Count']:>{width},}  {one['Code']}{where}"
+    if len(faults) > _FAULTS_SHOWN:
+        yield f"and {len(faults) - _FAULTS_SHOWN} more reasons"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from openprofiles.cli.job_place import FaultyRow, JobAccount, ListedJob
-from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_state import changed_count, is_running, notice_messages, unprocessed_count
 from openprofiles.cli.job_summary import describe_repeated
 from openprofiles.cli.terminal_text import padded, shown, wrapped
 from openprofiles.cli.text_table import Column, table_lines
+from openprofiles.cli.words import utc_text
+from openprofiles.operations.job_options import read_form
+
+if TYPE_CHECKING:
+    from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 _INDENT = "  "
 
@@ -40,122 +44,121 @@ _UNDO_WORDS = {"SUCCEEDED": "undone", "IN_PROGRESS": "is being undone", "FAILED"
 _STEPS = (Column("STEP"), Column("SECONDS", is_number=True))
 
 
-def job_lines(jobs: Sequence[ListedJob], width: int) -> Iterator[str]:
+def job_lines(jobs: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
     """Format a table of upload jobs, with a column for undos if there are any.
 
     Rows are not counted before all are read; until then there is a dash.
     """
     rows = [
         (
-            job.job_id,
-            job.state.status,
-            utc_text(job.created_at),
-            job.display_name,
-            "-" if job.state.record_count is None else f"{job.state.record_count:,}",
-            f"{job.state.created_count:,}",
-            f"{job.state.changed_count:,}",
-            f"{job.state.unchanged_count:,}",
-            f"{job.state.failed_count:,}",
+            job["JobId"],
+            job["Status"],
+            utc_text(job["CreatedAt"]),
+            job["DisplayName"],
+            f"{job['RecordCount']:,}" if "RecordCount" in job else "-",
+            f"{job['CreatedRecords']:,}",
+            f"{changed_count(job):,}",
+            f"{job['UnchangedRecords']:,}",
+            f"{job['FailedRecords']:,}",
             _undo_words(job),
         )
         for job in jobs
     ]
-    return table_lines((*_JOBS, _UNDO) if any(job.undo_status for job in jobs) else _JOBS, rows, width)
+    return table_lines((*_JOBS, _UNDO) if any("UndoStatus" in job for job in jobs) else _JOBS, rows, width)
 
 
-def failed_row_lines(rows: Sequence[FaultyRow], width: int) -> Iterator[str]:
+def failed_row_lines(rows: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
     """Format a table of failed rows, one line for each error; the message is cut to what is left of the line."""
     cells = [
-        (f"{row.record:,}", f"{row.line:,}", fault.column or "", fault.code, fault.message)
+        (f"{row['Record']:,}", f"{row['Line']:,}", fault.get("Column", ""), fault["Code"], fault["Message"])
         for row in rows
-        for fault in row.faults
+        for fault in row["Faults"]
     ]
     return table_lines(_FAILED_ROWS, cells, width)
 
 
-def account_lines(account: JobAccount, domain: str, width: int) -> Iterator[str]:
-    """Format everything about an upload job, in sections; those about which nothing is known yet are left out."""
-    state = account.state
+def account_lines(job: Mapping[str, Any], mapping: UploadMapping | None, domain: str, width: int) -> Iterator[str]:
+    """Format everything about an upload job, in sections; those about which nothing is known yet are left out.
+
+    Args:
+        job: the members of GetProgress and of GetUploadJob.
+        mapping: None if the rows of the job are profile objects.
+    """
     inner = width - len(_INDENT)
-    yield from wrapped(f"Upload job {account.job_id}", width)
-    facts = [(label, value) for label, value in _facts(account, domain) if value]
+    yield from wrapped(f"Upload job {job['JobId']}", width)
+    facts = [(label, value) for label, value in _facts(job, mapping, domain) if value]
     label_width = max(len(label) for label, _ in facts)
     for label, value in facts:
         first, *others = wrapped(shown(value), inner - label_width - len(_INDENT))
         yield _INDENT + padded(label, label_width) + _INDENT + first
         for line in others:
             yield _INDENT + " " * label_width + _INDENT + line
-    yield from _section("Rows", table_lines(_COUNTS, _counts(state), inner, has_headings=False))
-    if state.repeated_count:
-        yield from wrapped(describe_repeated(state.repeated_count), width)
-    for notice in state.notices:
+    yield from _section("Rows", table_lines(_COUNTS, _counts(job), inner, has_headings=False))
+    if job.get("RepeatedRecords"):
+        yield from wrapped(describe_repeated(job["RepeatedRecords"]), width)
+    for notice in notice_messages(job):
         yield from wrapped(shown(notice), width)
-    yield from mapping_lines(account.mapping, account.unique_field, account.columns_not_mapped or (), width)
-    if state.fault_counts:
-        faults = [(f"{one.count:,}", one.code, one.column or "") for one in state.fault_counts]
+    if mapping is not None:
+        yield from mapping_lines(mapping, job.get("ColumnsNotMapped", ()), width)
+    if "Faults" in job:
+        faults = [(f"{one['Count']:,}", one["Code"], one.get("Column", "")) for one in job["Faults"]]
         yield from _section("Why rows failed", table_lines(_FAULTS, faults, inner))
-    if state.step_seconds:
-        steps = [(step, f"{seconds:,.3f}") for step, seconds in state.step_seconds.items()]
+    if "Steps" in job:
+        steps = [(one["Step"], f"{one['Seconds']:,.3f}") for one in job["Steps"]]
         yield from _section("Time of each step", table_lines(_STEPS, steps, inner))
 
 
-def mapping_lines(
-    mapping: Sequence[tuple[str, str]], unique_field: str, not_mapped: Sequence[str], width: int
-) -> Iterator[str]:
+def mapping_lines(mapping: UploadMapping, not_mapped: Sequence[str], width: int) -> Iterator[str]:
     """Format where the columns go, and list those that go nowhere."""
-    if not mapping:
-        return
     inner = width - len(_INDENT)
-    rows = [(header, f"{field} (unique key)" if field == unique_field else field) for header, field in mapping]
+    unique_path = mapping.unique_key.path
+    rows = [
+        (field.header, f"{field.path} (unique key)" if field.path == unique_path else field.path)
+        for field in mapping.fields
+    ]
     yield from _section("Columns", table_lines(_MAPPING, rows, inner))
     if not_mapped:
         names = [(header or "(no name)",) for header in not_mapped]
         yield from _section("Columns not mapped", table_lines(_NOT_MAPPED, names, inner, has_headings=False))
 
 
-def utc_text(moment: datetime | None) -> str:
-    """Write a moment as ``2026-01-31T12:00:00Z``, and None as nothing."""
-    return "" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
-    state = account.state
+def _facts(job: Mapping[str, Any], mapping: UploadMapping | None, domain: str) -> Iterator[tuple[str, str]]:
     yield "domain", domain
-    yield "name", account.display_name
-    yield "status", state.status
-    yield "reason", account.status_reason or ""
-    yield "message", state.message or ""
-    if state.is_running:
-        yield "step", "" if state.phase is None else f"{state.phase}, at {state.position:,}"
-        yield "stop", "requested" if account.stop_requested else ""
-    yield "read as", "" if account.file_form is None else account.file_form.describe()
-    yield "unique key", account.unique_key
-    yield "object type", account.object_type or ""
-    yield "data expiry", f"{account.data_expiry_days:,} days" if account.object_type is None else ""
-    yield "created at", utc_text(account.created_at)
-    yield "started at", utc_text(account.started_at)
-    yield "ended at", utc_text(account.completed_at)
-    yield "undo", _undo_words(account)
-    yield "undo until", utc_text(account.undo_until)
-    if account.rows_per_second is not None:
+    yield "name", job["DisplayName"]
+    yield "status", job["Status"]
+    yield "reason", job.get("StatusReason", "")
+    yield "message", job.get("Message", "")
+    if is_running(job):
+        yield "step", f"{job['Phase']}, at {job['Position']:,}" if "Phase" in job else ""
+        yield "stop", "requested" if job["StopRequested"] else ""
+    yield "read as", read_form(job["File"]).describe() if "File" in job else ""
+    yield "unique key", job["UniqueKey"] if mapping is None else mapping.unique_key.header
+    yield "object type", job.get("ObjectType", "")
+    yield "data expiry", "" if mapping is None else f"{job['DataExpiry']:,} days"
+    yield "created at", utc_text(job["CreatedAt"])
+    yield "started at", utc_text(job.get("StartedAt"))
+    yield "ended at", utc_text(job.get("CompletedAt"))
+    yield "undo", _undo_words(job)
+    yield "undo until", utc_text(job.get("UndoUntil"))
+    if "RecordsPerSecond" in job:
         # From started to ended is longer: a job waits for a worker and for others of its domain.
-        seconds = sum(state.step_seconds.values())
-        yield "speed", f"{account.rows_per_second:,} rows per second, in {seconds:,.2f} seconds of work"
+        seconds = sum(one["Seconds"] for one in job.get("Steps", ()))
+        yield "speed", f"{job['RecordsPerSecond']:,} rows per second, in {seconds:,.2f} seconds of work"
 
 
-def _undo_words(job: ListedJob) -> str:
-    return "" if job.undo_status is None else _UNDO_WORDS.get(job.undo_status, job.undo_status)
+def _undo_words(job: Mapping[str, Any]) -> str:
+    return _UNDO_WORDS.get(job["UndoStatus"], job["UndoStatus"]) if "UndoStatus" in job else ""
 
 
-def _counts(state: JobState) -> list[tuple[str, str]]:
+def _counts(job: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List the counts and their sum."""
     return [
-        ("created", f"{state.created_count:,}"),
-        ("updated", f"{state.changed_count:,}"),
-        ("unchanged", f"{state.unchanged_count:,}"),
-        ("failed", f"{state.failed_count:,}"),
-        ("not yet processed" if state.is_running else "not processed", f"{state.unprocessed_count:,}"),
-        ("all rows in the file", "not known" if state.record_count is None else f"{state.record_count:,}"),
+        ("created", f"{job['CreatedRecords']:,}"),
+        ("updated", f"{changed_count(job):,}"),
+        ("unchanged", f"{job['UnchangedRecords']:,}"),
+        ("failed", f"{job['FailedRecords']:,}"),
+        ("not yet processed" if is_running(job) else "not processed", f"{unprocessed_count(job):,}"),
+        ("all rows in the file", f"{job['RecordCount']:,}" if "RecordCount" in job else "not known"),
     ]
 
 

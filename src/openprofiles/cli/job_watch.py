@@ -1,34 +1,50 @@
-"""Follow a job of ``openprofiles import`` to its end."""
+"""Send the file of a job of ``openprofiles import``, and follow the job to its end."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openprofiles.cli.importer import Importer
 from openprofiles.cli.interrupts import counted_interrupts
-from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_state import is_running
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_progress import ProgressDisplay
+    from openprofiles.cli.source_file import SourceFile
 
 
-def watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:
-    """Follow the job to its end; returns its last state, and whether Ctrl-C was pressed.
+def send_and_watch(
+    importer: Importer, source: SourceFile, display: ProgressDisplay, poll_seconds: float, *, is_dry_run: bool
+) -> tuple[Mapping[str, Any], bool]:
+    """Send the file, start the job or its preview, and follow it to its end.
+
+    Returns:
+        its last progress, and whether Ctrl-C was pressed.
+
 
     The first Ctrl-C stops the job, the second raises KeyboardInterrupt.
     """
+    # From its start: the file is sent again after a question.
+    source.file.seek(0)
+    sending = importer.place.transport.sending
+    importer.send_file(source.file, lambda sent: display.show_sending(sent, source.size_bytes, sending))
+    if is_dry_run:
+        importer.start_preview()
+    else:
+        importer.start_job()
     with counted_interrupts() as interrupts:
         is_stopping = False
         while True:
-            state = importer.read_state()
-            if not state.is_running:
-                return state, interrupts.count > 0
+            progress = importer.read_progress()
+            if not is_running(progress):
+                return progress, interrupts.count > 0
             if interrupts.count and not is_stopping:
                 is_stopping = True
                 click.echo("Stopping the job. Press Ctrl-C again to exit immediately.", err=True)
                 importer.stop_job()
-            display.show_job(state)
+            display.show_job(progress)
             time.sleep(poll_seconds)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,33 +14,32 @@ from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import EXIT_DONE, EXIT_INCOMPLETE, CommandFault, exit_status_of_job
 from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import find_job_id
-from openprofiles.cli.job_place import (
-    JobAccount,
-    KeptProfile,
-    ListedJob,
-    UndoState,
-    list_failed_rows,
-    list_jobs,
-    list_kept_profiles,
-    read_account,
-    read_undo,
+from openprofiles.cli.job_state import is_running
+from openprofiles.cli.job_summary import (
+    count_members,
+    describe_bad_end,
+    fault_members,
+    fields_by_header,
+    state_members,
+    summary_lines,
 )
-from openprofiles.cli.job_state import state_of_progress
-from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
-from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, loaded_word, undo_lines, undo_members
+from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, undo_lines, undo_members
 from openprofiles.cli.options import UpperCaseChoice, domain_command, print_json
-from openprofiles.cli.place import Place, open_place
 from openprofiles.cli.terminal_text import terminal_width
-from openprofiles.settings import Settings
+from openprofiles.cli.words import iso_text
 
 if TYPE_CHECKING:
-    from openprofiles.cli.job_state import JobState
+    from openprofiles.cli.place import Place
+    from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 _POLL_SECONDS = 0.25
 _JOBS_LISTED = 20
+_JOBS_PER_PAGE = 100
+_ROWS_PER_PAGE = 1000
 _FAILED_ROWS_LISTED = 100
 _KEPT_PROFILES_LISTED = 100
 _UNDO_POLL_SECONDS = 0.05
+_UNDO_RESULTS = ("RemovedProfiles", "RestoredProfiles", "KeptProfiles", "GoneProfiles")
 _STATUSES = ("CREATED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -88,9 +85,7 @@ def jobs() -> None:
     help="Maximum number of jobs.",
 )
 @_of_a_domain
-def list_(
-    settings: Settings, domain: str, endpoint_url: str | None, output: str, status: str | None, limit: int
-) -> None:
+def list_(place: Place, domain: str, output: str, status: str | None, limit: int) -> None:
     """List upload jobs, the newest first, with the results of their rows.
 
     Times are in UTC. On a narrow terminal each job takes two lines or more; in a pipe it is always one line.
@@ -101,21 +96,21 @@ def list_(
     """
     from openprofiles.cli.job_tables import job_lines
 
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = list_jobs(place, domain, status, limit)
-        if output == "json":
-            print_json([_listed_members(job) | count_members(job.state) for job in found])
-        elif found:
-            click.echo("\n".join(job_lines(found, terminal_width())))
-        else:
-            of_status = f" in {status} status" if status else ""
-            click.echo(f"The domain {domain} has no upload job{of_status}.", err=True)
+    items = place.own_items("ListProgress", DomainName=domain, MaxResults=min(limit, _JOBS_PER_PAGE))
+    found = list(islice((item for item in items if status in (None, item["Status"])), limit))
+    if output == "json":
+        print_json([_listed_members(job) | count_members(job) for job in found])
+    elif found:
+        click.echo("\n".join(job_lines(found, terminal_width())))
+    else:
+        of_status = f" in {status} status" if status else ""
+        click.echo(f"The domain {domain} has no upload job{of_status}.", err=True)
 
 
 @jobs.command()
 @_job
 @_of_a_domain
-def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
+def show(place: Place, domain: str, output: str, job: str) -> None:
     """Show the details of an upload job.
 
     These are its status and why it failed, how the file was read, where the columns went, the results of the rows, why
@@ -128,12 +123,11 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     """
     from openprofiles.cli.job_tables import account_lines
 
-    with closing(open_place(settings, endpoint_url)) as place:
-        account = read_account(place, domain, find_job_id(place, domain, job))
-        if output == "json":
-            print_json({"domain": domain, **_account_members(account)})
-        else:
-            click.echo("\n".join(account_lines(account, domain, terminal_width())))
+    account, mapping = _read_account(place, domain, find_job_id(place, domain, job))
+    if output == "json":
+        print_json({"domain": domain, **_account_members(account, mapping)})
+    else:
+        click.echo("\n".join(account_lines(account, mapping, domain, terminal_width())))
 
 
 @jobs.command()
@@ -155,15 +149,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     "ends in .xlsx, otherwise CSV.",
 )
 @_of_a_domain
-def failed(
-    settings: Settings,
-    domain: str,
-    endpoint_url: str | None,
-    output: str,
-    job: str,
-    limit: int,
-    output_file: Path | None,
-) -> None:
+def failed(place: Place, domain: str, output: str, job: str, limit: int, output_file: Path | None) -> None:
     """Show the failed rows of an upload job, and why they failed.
 
     There is one line for each error in a row: the row number, the line of the file on which the row begins, the
@@ -177,40 +163,48 @@ def failed(
     """
     from openprofiles.cli.job_tables import failed_row_lines
 
-    with closing(open_place(settings, endpoint_url)) as place:
-        job_id = find_job_id(place, domain, job)
-        state = state_of_progress(place.get_progress(domain, job_id))
-        rows = list_failed_rows(place, domain, job_id, 1 if output_file else limit)
-        if state.failed_count and not rows and not state.is_running:
-            raise CommandFault(
-                f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. To see how many "
-                f"failed for each reason: openprofiles jobs show {job_id} --domain {domain}"
-            )
-        has_file = output_file is not None and bool(rows)
-        if output_file is not None and rows:
-            _write_file(output_file, place, domain, job_id)
-        if output == "json":
-            print_json(
-                {
-                    "domain": domain,
-                    "job_id": job_id,
-                    "status": state.status,
-                    "failed": state.failed_count,
-                    "rows": None if output_file else [asdict(row) for row in rows],
-                    "failed_rows_file": str(output_file) if has_file else None,
-                }
-            )
-            return
-        if output_file is None and rows:
-            click.echo("\n".join(failed_row_lines(rows, terminal_width())))
-        for note in _notes_on_failed(state, len(rows), output_file):
-            click.echo(note, err=True)
+    of_job = {"DomainName": domain, "JobId": find_job_id(place, domain, job)}
+    progress = place.own("GetProgress", **of_job)
+    failed_count = progress["FailedRecords"]
+    limit = 1 if output_file else limit
+    rows = list(islice(place.own_items("ListFailedRows", **of_job, MaxResults=min(limit, _ROWS_PER_PAGE)), limit))
+    if failed_count and not rows and not is_running(progress):
+        raise CommandFault(
+            f"The {failed_count:,} failed rows of upload job {of_job['JobId']} are no longer kept. To see how many "
+            f"failed for each reason: openprofiles jobs show {of_job['JobId']} --domain {domain}"
+        )
+    if output_file is not None and rows:
+        _write_file(output_file, place, domain, of_job["JobId"])
+    if output == "json":
+        members = [
+            {
+                "record": row["Record"],
+                "line": row["Line"],
+                "faults": fault_members(row["Faults"], "Code", "Column", "Message"),
+            }
+            for row in rows
+        ]
+        print_json(
+            {
+                "domain": domain,
+                "job_id": of_job["JobId"],
+                "status": progress["Status"],
+                "failed": failed_count,
+                "rows": None if output_file else members,
+                "failed_rows_file": str(output_file) if output_file and rows else None,
+            }
+        )
+        return
+    if output_file is None and rows:
+        click.echo("\n".join(failed_row_lines(rows, terminal_width())))
+    for note in _notes_on_failed(progress, len(rows), output_file):
+        click.echo(note, err=True)
 
 
 @jobs.command()
 @_job
 @_of_a_domain
-def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
+def stop(place: Place, domain: str, output: str, job: str) -> None:
     """Stop an upload job. Rows that are already loaded are kept.
 
     A job that has not begun is stopped at once. A running job loads no more rows; its worker indexes the rows that are
@@ -220,15 +214,14 @@ def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     Example:
       openprofiles jobs stop last --domain demo
     """
-    with closing(open_place(settings, endpoint_url)) as place:
-        job_id = find_job_id(place, domain, job)
-        was_stopped = state_of_progress(place.get_progress(domain, job_id)).status == "STOPPED"
-        place.stop_upload_job(domain, job_id)
-        state = state_of_progress(place.get_progress(domain, job_id))
+    of_job = {"DomainName": domain, "JobId": find_job_id(place, domain, job)}
+    was_stopped = place.own("GetProgress", **of_job)["Status"] == "STOPPED"
+    place.call("StopUploadJob", **of_job)
+    found = place.own("GetProgress", **of_job)
     if output == "json":
-        print_json({"domain": domain, "job_id": job_id, "status": state.status, **count_members(state)})
+        print_json({"domain": domain, "job_id": found["JobId"], "status": found["Status"], **count_members(found)})
     else:
-        click.echo(f"Upload job {job_id} {_describe_stop(state, was_stopped=was_stopped)}")
+        click.echo(f"Upload job {found['JobId']} {_describe_stop(found, was_stopped=was_stopped)}")
 
 
 @jobs.command()
@@ -242,7 +235,7 @@ def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     help="Maximum number of kept profiles to list.",
 )
 @_of_a_domain_to_work_on
-def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str, limit: int) -> None:
+def undo(place: Place, domain: str, output: str, job: str, limit: int) -> None:
     """Undo an upload job, as if its file had never been loaded.
 
     Profiles that the job created are removed. Profiles that it updated are restored, with all their keys. A profile
@@ -262,32 +255,34 @@ def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str,
       openprofiles jobs undo last --domain demo
     """
     is_json = output == "json"
-    with closing(open_place(settings, endpoint_url)) as place:
-        job_id = find_job_id(place, domain, job)
-        was_undone = "CompletedAt" in place.start_undo(domain, job_id)
-        state = _follow_undo(place, domain, job_id, shows_lines=not is_json)
-        kept = list_kept_profiles(place, domain, job_id, limit) if state.kept_count else []
-        unchanged_count = state_of_progress(place.get_progress(domain, job_id)).unchanged_count
+    job_id = find_job_id(place, domain, job)
+    of_job = {"DomainName": domain, "JobId": job_id}
+    was_undone = "CompletedAt" in place.own("UndoUploadJob", **of_job)
+    found = _follow_undo(place, of_job, shows_lines=not is_json)
+    kept_count = found["KeptProfiles"]
+    kept = list(islice(place.own_items("ListKeptProfiles", **of_job), limit)) if kept_count else []
+    unchanged_count = place.own("GetProgress", **of_job)["UnchangedRecords"]
     if is_json:
-        print_json({"domain": domain, "job_id": job_id, **undo_members(state), "kept_profiles": _members(kept)})
+        members = [{"profile_id": one["ProfileId"], "loaded": one["Loaded"].lower()} for one in kept]
+        print_json({"domain": domain, "job_id": job_id, **undo_members(found), "kept_profiles": members})
     else:
-        for line in undo_lines(job_id, state, unchanged_count, was_undone=was_undone):
+        for line in undo_lines(job_id, found, unchanged_count, was_undone=was_undone):
             click.echo(line)
         if kept:
             click.echo("\n".join(kept_profile_lines(kept, terminal_width())))
-    if state.status != "SUCCEEDED":
-        raise CommandFault(describe_bad_undo(job_id, state))
-    if state.kept_count and not kept:
+    if found["Status"] != "SUCCEEDED":
+        raise CommandFault(describe_bad_undo(job_id, found))
+    if kept_count and not kept:
         click.echo("The list of these profiles is no longer kept.", err=True)
-    elif len(kept) < state.kept_count:
-        click.echo(f"These are the first {len(kept):,} of {state.kept_count:,}. --limit shows more.", err=True)
-    raise SystemExit(EXIT_INCOMPLETE if state.kept_count else EXIT_DONE)
+    elif len(kept) < kept_count:
+        click.echo(f"These are the first {len(kept):,} of {kept_count:,}. --limit shows more.", err=True)
+    raise SystemExit(EXIT_INCOMPLETE if kept_count else EXIT_DONE)
 
 
 @jobs.command()
 @_job
 @_of_a_domain
-def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
+def watch(place: Place, domain: str, output: str, job: str) -> None:
     """Follow an upload job to its end, then print its results.
 
     The command changes nothing: it waits for a job that has not begun, and Ctrl-C does not stop the job.
@@ -300,63 +295,58 @@ def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str
       openprofiles jobs watch last --domain demo
     """
     is_json = output == "json"
-    with closing(open_place(settings, endpoint_url)) as place:
-        job_id = find_job_id(place, domain, job)
-        _follow(place, domain, job_id, shows_lines=not is_json)
-        account = read_account(place, domain, job_id)
-    _print_end(account, domain, is_json=is_json)
-    raise SystemExit(exit_status_of_job(account.state.status))
+    progress = _follow(place, domain, find_job_id(place, domain, job), shows_lines=not is_json)
+    _print_end(progress, domain, is_json=is_json)
+    raise SystemExit(exit_status_of_job(progress["Status"]))
 
 
-def _follow(place: Place, domain: str, job_id: str, *, shows_lines: bool) -> None:
+def _follow(place: Place, domain: str, job_id: str, *, shows_lines: bool) -> Mapping[str, Any]:
     from openprofiles.cli.import_progress import ProgressDisplay
 
     with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
-        while not interrupts.count and (state := state_of_progress(place.get_progress(domain, job_id))).is_running:
-            display.show_job(state)
+        while not interrupts.count:
+            progress = place.own("GetProgress", DomainName=domain, JobId=job_id)
+            if not is_running(progress):
+                return progress
+            display.show_job(progress)
             time.sleep(_POLL_SECONDS)
-    if interrupts.count:
-        click.echo(f"Upload job {job_id} continues.", err=True)
-        raise KeyboardInterrupt
+    click.echo(f"Upload job {job_id} continues.", err=True)
+    raise KeyboardInterrupt
 
 
-def _follow_undo(place: Place, domain: str, job_id: str, *, shows_lines: bool) -> UndoState:
+def _follow_undo(place: Place, of_job: Mapping[str, str], *, shows_lines: bool) -> Mapping[str, Any]:
+    """Follow an undo to its end, and run it if there is no server."""
     from openprofiles.cli.import_progress import ProgressDisplay
 
     with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
-        while (state := read_undo(place, domain, job_id)).is_running:
+        while True:
+            found = place.own("GetUndo", **of_job)
+            place.transport.run_undo(of_job["DomainName"], of_job["JobId"], found["Status"])
+            if found["Status"] != "IN_PROGRESS":
+                return found
             if interrupts.count:
                 click.echo(
-                    f"The undo of upload job {job_id} has not ended. To continue it, run the command again.", err=True
+                    f"The undo of upload job {of_job['JobId']} has not ended. To continue it, run the command again.",
+                    err=True,
                 )
                 raise KeyboardInterrupt
-            display.show_undo(state.done_count, state.profile_count)
+            display.show_undo(sum(found[name] for name in _UNDO_RESULTS), found.get("ProfileCount"))
             time.sleep(_UNDO_POLL_SECONDS)
-    return state
 
 
-def _members(kept: Sequence[KeptProfile]) -> list[dict[str, str]]:
-    return [{"profile_id": one.profile_id, "loaded": loaded_word(one)} for one in kept]
-
-
-def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
-    state = account.state
-    if (bad_end := describe_bad_end(account.job_id, state)) is not None:
+def _print_end(progress: Mapping[str, Any], domain: str, *, is_json: bool) -> None:
+    job_id = progress["JobId"]
+    # Waiting for a worker included. A job that was stopped before it was started has no start.
+    seconds = progress["CompletedAt"] - progress.get("StartedAt", progress["CompletedAt"])
+    if (bad_end := describe_bad_end(job_id, progress)) is not None:
         click.echo(bad_end, err=True)
     if is_json:
-        print_json(
-            {
-                "domain": domain,
-                "job_id": account.job_id,
-                **state_members(state),
-                "seconds": round(account.seconds, 3),
-            }
-        )
+        print_json({"domain": domain, "job_id": job_id, **state_members(progress), "seconds": round(seconds, 3)})
         return
-    for line in summary_lines(state, account.seconds):
+    for line in summary_lines(progress, seconds):
         click.echo(line)
-    if state.failed_count:
-        click.echo(f"To see the failed rows: openprofiles jobs failed {account.job_id} --domain {domain}")
+    if progress["FailedRecords"]:
+        click.echo(f"To see the failed rows: openprofiles jobs failed {job_id} --domain {domain}")
 
 
 def _write_file(path: Path, place: Place, domain: str, job_id: str) -> None:
@@ -381,77 +371,82 @@ def _write_file(path: Path, place: Place, domain: str, job_id: str) -> None:
         ) from error
 
 
-def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) -> list[str]:
+def _notes_on_failed(progress: Mapping[str, Any], row_count: int, output_file: Path | None) -> list[str]:
     """List the notes that people need in addition to the rows."""
-    notes = []
-    if not state.failed_count and not row_count:
+    notes, failed_count = [], progress["FailedRecords"]
+    if not failed_count and not row_count:
         notes.append("No row failed." + (" No file was written." if output_file else ""))
     elif output_file and row_count:
         notes.append(f"The failed rows and their reasons are in {output_file}")
-    elif 0 < row_count < state.failed_count:
+    elif 0 < row_count < failed_count:
         notes.append(
-            f"These are the first {row_count:,} of {state.failed_count:,} failed rows. --limit shows more; "
+            f"These are the first {row_count:,} of {failed_count:,} failed rows. --limit shows more; "
             "--output-file writes them all."
         )
-    if state.is_running:
+    if is_running(progress):
         notes.append("The job has not ended; more rows may fail.")
     return notes
 
 
-def _describe_stop(state: JobState, *, was_stopped: bool) -> str:
+def _describe_stop(progress: Mapping[str, Any], *, was_stopped: bool) -> str:
     if was_stopped:
         return "was already stopped. The rows it had loaded are kept."
-    if state.status == "STOPPED":
+    if progress["Status"] == "STOPPED":
         return (
             "has been stopped. No row was loaded."
-            if not state.done_count
+            if not progress["ProcessedRecords"]
             else "has been stopped. The rows it loaded are kept."
         )
-    if state.is_running:
+    if is_running(progress):
         return (
             "is being stopped. It loads no more rows; those already loaded are kept, and the job ends once they are "
             "indexed. To wait for that: openprofiles jobs watch"
         )
-    return f"ended as {state.status} before it could be stopped."
+    return f"ended as {progress['Status']} before it could be stopped."
 
 
-def _listed_members(job: ListedJob) -> dict[str, Any]:
+def _read_account(place: Place, domain: str, job_id: str) -> tuple[Mapping[str, Any], UploadMapping | None]:
+    """Read all that is known of a job, and its mapping; None if its rows are profile objects."""
+    from openprofiles.uploads.mappings.upload_mapping import read_mapping
+
+    job = place.call("GetUploadJob", DomainName=domain, JobId=job_id)
+    # Without the times, which are of another type there.
+    account = {name: job[name] for name in ("DisplayName", "UniqueKey", "DataExpiry")}
+    account |= place.own("GetProgress", DomainName=domain, JobId=job_id)
+    has_mapping = "ObjectType" not in account
+    return account, read_mapping(job["Fields"], job["UniqueKey"], strict=False) if has_mapping else None
+
+
+def _listed_members(job: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "job_id": job.job_id,
-        "display_name": job.display_name,
-        "status": job.state.status,
-        "created_at": _iso(job.created_at),
-        "started_at": _iso(job.started_at),
-        "completed_at": _iso(job.completed_at),
-        "rows": job.state.record_count,
-        "undo_status": job.undo_status,
+        "job_id": job["JobId"],
+        "display_name": job["DisplayName"],
+        "status": job["Status"],
+        "created_at": iso_text(job["CreatedAt"]),
+        "started_at": iso_text(job.get("StartedAt")),
+        "completed_at": iso_text(job.get("CompletedAt")),
+        "rows": job.get("RecordCount"),
+        "undo_status": job.get("UndoStatus"),
     }
 
 
-def _account_members(account: JobAccount) -> dict[str, Any]:
-    state = account.state
-    mapping: dict[str, str | list[str]] = {}
-    for header in dict(account.mapping):
-        fields = [field for of_header, field in account.mapping if of_header == header]
-        # An import maps a column once; another caller may map it to several fields.
-        mapping[header] = fields[0] if len(fields) == 1 else fields
+def _account_members(job: Mapping[str, Any], mapping: UploadMapping | None) -> dict[str, Any]:
+    from openprofiles.operations.job_options import read_form
+
+    shows_phase = is_running(job) and "Phase" in job
     return {
-        **_listed_members(account),
-        **state_members(state),
-        "status_reason": account.status_reason,
-        "stop_requested": account.stop_requested,
-        "undo_until": _iso(account.undo_until),
-        "phase": state.phase if state.is_running else None,
-        "position": state.position if state.is_running and state.phase is not None else None,
-        "rows_per_second": account.rows_per_second,
-        "data_expiry_days": account.data_expiry_days,
-        "unique_key": account.unique_key,
-        "object_type": account.object_type,
-        "file": None if account.file_form is None else account.file_form.to_document(),
-        "mapping": mapping,
-        "columns_not_mapped": None if account.columns_not_mapped is None else list(account.columns_not_mapped),
+        **_listed_members(job),
+        **state_members(job),
+        "status_reason": job.get("StatusReason"),
+        "stop_requested": job["StopRequested"],
+        "undo_until": iso_text(job.get("UndoUntil")),
+        "phase": job["Phase"] if shows_phase else None,
+        "position": job["Position"] if shows_phase else None,
+        "rows_per_second": job.get("RecordsPerSecond"),
+        "data_expiry_days": job["DataExpiry"],
+        "unique_key": job["UniqueKey"] if mapping is None else mapping.unique_key.header,
+        "object_type": job.get("ObjectType"),
+        "file": read_form(job["File"]).to_document() if "File" in job else None,
+        "mapping": {} if mapping is None else fields_by_header(mapping),
+        "columns_not_mapped": job.get("ColumnsNotMapped"),
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

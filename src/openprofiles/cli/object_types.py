@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,11 @@ import click
 
 from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.options import domain_command, print_json
-from openprofiles.cli.place import open_place
-from openprofiles.cli.words import count_of, source_name
+from openprofiles.cli.options import domain_command, print_json, print_table
+from openprofiles.cli.text_table import Column
+from openprofiles.cli.words import count_of, source_name, utc_text
 from openprofiles.errors import InvalidRequest
 from openprofiles.objects.definition_texts import definition_members, read_definition_text
-from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
     from openprofiles.cli.place import Place
@@ -41,19 +39,14 @@ def object_types() -> None:
 
 @object_types.command("list")
 @_of_a_domain
-def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str) -> None:
+def list_(place: Place, domain: str, output: str) -> None:
     """List a domain's object types by name.
 
     \b
     Example:
       openprofiles object-types list --domain demo
     """
-    from openprofiles.cli.job_tables import utc_text
-    from openprofiles.cli.terminal_text import terminal_width
-    from openprofiles.cli.text_table import Column, table_lines
-
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = list(_list_types(place, domain))
+    found = list(place.call_items("ListProfileObjectTypes", DomainName=domain))
     if output == "json":
         print_json([_plain(one) for one in found])
     elif found:
@@ -67,7 +60,7 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
             for one in found
         ]
         columns = (Column("NAME"), Column("DESCRIPTION", shrinks_to=20), Column("PRIORITY"), Column("UPDATED AT"))
-        click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+        print_table(columns, rows)
     else:
         click.echo(f"The domain {domain} has no object type.", err=True)
 
@@ -75,7 +68,7 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
 @object_types.command()
 @_type_name
 @_of_a_domain
-def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str) -> None:
+def show(place: Place, domain: str, output: str, name: str) -> None:
     """Print the definition of an object type as JSON, in the form that `put` reads.
 
     \b
@@ -83,8 +76,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
       openprofiles object-types show Orders --domain demo > orders.json
     """
     del output  # It is JSON in any case.
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = place.call("GetProfileObjectType", DomainName=domain, ObjectTypeName=name)
+    found = place.call("GetProfileObjectType", DomainName=domain, ObjectTypeName=name)
     print_json(definition_members(_plain(found)))
 
 
@@ -92,7 +84,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 @_type_name
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @_of_a_domain
-def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str, file: Path) -> None:
+def put(place: Place, domain: str, output: str, name: str, file: Path) -> None:
     """Define an object type, or replace its definition.
 
     FILE is a JSON object with the members of PutProfileObjectType, such as Description, TemplateId, Fields and Keys.
@@ -104,17 +96,17 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
       echo '{"TemplateId": "Shopify-Order"}' | openprofiles object-types put Orders - --domain demo
     """
     from openprofiles.cli.api_requests import checked_request
+    from openprofiles.wire.model import load_model
 
     try:
         members = read_definition_text(_read_text(file), source_name(file), name)
     except InvalidRequest as error:
         raise CommandFault(str(error)) from None
     names = {"DomainName": domain, "ObjectTypeName": name}
-    checked_request("GetProfileObjectType", names)
+    checked_request(load_model(), "GetProfileObjectType", names)
     request = {**names, **members}
-    checked_request("PutProfileObjectType", request, source=source_name(file))
-    with closing(open_place(settings, endpoint_url)) as place:
-        made = place.call("PutProfileObjectType", **request)
+    checked_request(load_model(), "PutProfileObjectType", request, source=source_name(file))
+    made = place.call("PutProfileObjectType", **request)
     if output == "json":
         print_json(_plain(made))
     else:
@@ -128,7 +120,7 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
 @_type_name
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_of_a_domain
-def delete(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str, *, yes: bool) -> None:
+def delete(place: Place, domain: str, output: str, name: str, *, yes: bool) -> None:
     """Delete an object type with its objects and dead letters.
 
     The fields of profiles that its objects have given get the value of the best object of another type, or lose theirs.
@@ -140,8 +132,7 @@ def delete(settings: Settings, domain: str, endpoint_url: str | None, output: st
     """
     if not yes:
         click.confirm(f"Delete the object type {name} and all of its objects?", abort=True, err=True)
-    with closing(open_place(settings, endpoint_url)) as place:
-        place.call("DeleteProfileObjectType", DomainName=domain, ObjectTypeName=name)
+    place.call("DeleteProfileObjectType", DomainName=domain, ObjectTypeName=name)
     if output == "json":
         print_json({"name": name, "deleted": True})
     else:
@@ -151,7 +142,7 @@ def delete(settings: Settings, domain: str, endpoint_url: str | None, output: st
 @object_types.command()
 @click.argument("template", metavar="[TEMPLATE]", required=False)
 @_of_a_domain
-def templates(settings: Settings, domain: str, endpoint_url: str | None, output: str, template: str | None) -> None:
+def templates(place: Place, domain: str, output: str, template: str | None) -> None:
     """List AWS's templates of object types, or print one as JSON.
 
     \b
@@ -160,11 +151,10 @@ def templates(settings: Settings, domain: str, endpoint_url: str | None, output:
       openprofiles object-types templates Shopify-Order --domain demo
     """
     del domain  # Templates are the same in all domains.
-    with closing(open_place(settings, endpoint_url)) as place:
-        if template is not None:
-            print_json(_plain(place.call("GetProfileObjectTypeTemplate", TemplateId=template)))
-            return
-        page = place.call("ListProfileObjectTypeTemplates", MaxResults=100)
+    if template is not None:
+        print_json(_plain(place.call("GetProfileObjectTypeTemplate", TemplateId=template)))
+        return
+    page = place.call("ListProfileObjectTypeTemplates", MaxResults=100)
     if output == "json":
         print_json(page["Items"])
     else:
@@ -174,7 +164,7 @@ def templates(settings: Settings, domain: str, endpoint_url: str | None, output:
 @object_types.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @_of_a_domain
-def detect(settings: Settings, domain: str, endpoint_url: str | None, output: str, file: Path) -> None:
+def detect(place: Place, domain: str, output: str, file: Path) -> None:
     """Suggest a definition from sample objects, as JSON that `put` reads.
 
     FILE has one to five objects in JSON, one per line; `-` reads them from standard input.
@@ -189,8 +179,7 @@ def detect(settings: Settings, domain: str, endpoint_url: str | None, output: st
         raise CommandFault(
             f"{source_name(file)} has {count_of(len(lines), 'line')}. Give 1 to {_MAX_SAMPLES} objects, one per line."
         )
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = place.call("DetectProfileObjectType", DomainName=domain, Objects=lines)["DetectedProfileObjectTypes"]
+    found = place.call("DetectProfileObjectType", DomainName=domain, Objects=lines)["DetectedProfileObjectTypes"]
     if not found:
         raise CommandFault(
             "The objects have no member that identifies them, or none that finds a customer. They need an id of their "
@@ -199,23 +188,9 @@ def detect(settings: Settings, domain: str, endpoint_url: str | None, output: st
     print_json({"AllowProfileCreation": True, **found[0]})
 
 
-def _list_types(place: Place, domain: str) -> Iterator[Mapping[str, Any]]:
-    token: dict[str, str] = {}
-    while True:
-        page = place.call("ListProfileObjectTypes", DomainName=domain, **token)
-        yield from page["Items"]
-        if "NextToken" not in page:
-            return
-        token = {"NextToken": page["NextToken"]}
-
-
 def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer of an operation in the form of JSON."""
-    return {
-        name: value.isoformat() if hasattr(value, "isoformat") else value
-        for name, value in document.items()
-        if name != "ResponseMetadata"
-    }
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in document.items()}
 
 
 def _read_text(file: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from openprofiles.cli.command_group import CommandGroup
-from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.exit_statuses import CommandFault, Refused
 from openprofiles.cli.find_profile import find_profile_id
-from openprofiles.cli.options import domain_command, print_json
-from openprofiles.cli.place import open_place
-from openprofiles.cli.words import count_of, source_name
-from openprofiles.clock import from_epoch_seconds
-from openprofiles.errors import DomainError, InvalidRequest, NotFound
+from openprofiles.cli.options import domain_command, print_json, print_table
+from openprofiles.cli.text_table import Column
+from openprofiles.cli.words import count_of, source_name, utc_text
 from openprofiles.objects.object_text import MAX_OBJECT_BYTES, parse_object
-from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
     from openprofiles.cli.place import Place
@@ -29,7 +25,7 @@ _type_name = click.argument("type_name", metavar="TYPE")
 _object_file = click.argument("file", metavar="FILE", type=click.File("rb"))
 _letter_id = click.argument("letter_id", metavar="ID")
 _OBJECTS_PER_CALL = 10
-# Errors of a server that concern one dead letter only.
+# Errors that concern one dead letter only.
 _OF_ONE_LETTER = ("ResourceNotFoundException", "BadRequestException")
 _FAILURES_NAMED = 10
 _ORIGINS = {
@@ -54,7 +50,7 @@ def objects() -> None:
 @_type_name
 @_object_file
 @_of_a_domain
-def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, file: BinaryIO) -> None:
+def put(place: Place, domain: str, output: str, type_name: str, file: BinaryIO) -> None:
     """Ingest the objects of a file, one JSON object per line.
 
     `-` reads them from standard input. An object that is rejected is reported with its line, and the others are
@@ -65,13 +61,12 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
       openprofiles objects put Orders orders.jsonl --domain demo
     """
     put = _Put()
-    with closing(open_place(settings, endpoint_url)) as place:
-        try:
-            _put_lines(place, domain, type_name, file, put)
-        except (CommandFault, DomainError):
-            _report_failures(put)
-            raise
-        dead, fault = _count_dead_letters(place, domain, put)
+    try:
+        _put_lines(place, domain, type_name, file, put)
+    except CommandFault:
+        _report_failures(put)
+        raise
+    dead, fault = _count_dead_letters(place, domain, put)
     ingested = len(put.unique_keys) - (dead or 0)
     if output == "json":
         failed = [{"line": int(one["Id"]), "message": one["Message"]} for one in put.failures]
@@ -115,7 +110,7 @@ def _put_lines(place: Place, domain: str, type_name: str, file: BinaryIO, put: _
             continue
         try:
             answer = place.call("BatchPutProfileObject", DomainName=domain, ObjectTypeName=type_name, Items=items)
-        except (CommandFault, DomainError) as fault:
+        except CommandFault as fault:
             if not put.unique_keys:
                 raise
             raise CommandFault(
@@ -131,8 +126,8 @@ def _count_dead_letters(place: Place, domain: str, put: _Put) -> tuple[int | Non
     if not put.unique_keys:
         return 0, None
     try:
-        letters = {one["ProfileObjectUniqueKey"] for one in place.objects.list_dead_letters(domain)}
-    except (CommandFault, DomainError) as fault:
+        letters = {one["ProfileObjectUniqueKey"] for one in _dead_letters(place, domain)}
+    except CommandFault as fault:
         return None, str(fault)
     return sum(one in letters for one in put.unique_keys), None
 
@@ -154,7 +149,7 @@ def _report_failures(put: _Put) -> None:
 @_type_name
 @click.argument("profile", metavar="PROFILE")
 @_of_a_domain
-def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, profile: str) -> None:
+def list_(place: Place, domain: str, output: str, type_name: str, profile: str) -> None:
     """Print a profile's objects of one type, newest first, one JSON object per line.
 
     PROFILE is its id, or an email address, phone number, account number or full name of it.
@@ -163,8 +158,8 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
     Example:
       openprofiles objects list _order ada@example.com --domain demo
     """
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = list(_list_objects(place, domain, find_profile_id(place, domain, profile), type_name))
+    of_profile = {"DomainName": domain, "ProfileId": find_profile_id(place, domain, profile)}
+    found = list(place.call_items("ListProfileObjects", **of_profile, ObjectTypeName=type_name))
     if output == "json":
         print_json(
             [{"unique_key": one["ProfileObjectUniqueKey"], "object": parse_object(one["Object"])} for one in found]
@@ -189,15 +184,7 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
 )
 @_of_a_domain
 def delete(
-    settings: Settings,
-    domain: str,
-    endpoint_url: str | None,
-    output: str,
-    type_name: str,
-    profile: str,
-    unique_key: str,
-    *,
-    scrubs: bool,
+    place: Place, domain: str, output: str, type_name: str, profile: str, unique_key: str, *, scrubs: bool
 ) -> None:
     """Delete an object of a profile. The fields of the profile stay, unless --scrub is given.
 
@@ -207,18 +194,14 @@ def delete(
     Example:
       openprofiles objects delete Orders ada@example.com w7rb3HISZsELqNtJuEC/oh7flFAT2YJclNS1joYceJY= --domain demo
     """
-    with closing(open_place(settings, endpoint_url)) as place:
-        profile_id = find_profile_id(place, domain, profile)
-        if scrubs:
-            place.objects.scrub_profile_object(domain, profile_id, type_name, unique_key)
-        else:
-            place.call(
-                "DeleteProfileObject",
-                DomainName=domain,
-                ProfileId=profile_id,
-                ObjectTypeName=type_name,
-                ProfileObjectUniqueKey=unique_key,
-            )
+    deletes, name = (place.own, "ScrubProfileObject") if scrubs else (place.call, "DeleteProfileObject")
+    deletes(
+        name,
+        DomainName=domain,
+        ProfileId=find_profile_id(place, domain, profile),
+        ObjectTypeName=type_name,
+        ProfileObjectUniqueKey=unique_key,
+    )
     if output == "json":
         print_json({"unique_key": unique_key, "deleted": True})
     else:
@@ -229,9 +212,7 @@ def delete(
 @_type_name
 @_object_file
 @_of_a_domain
-def explain(
-    settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, file: BinaryIO
-) -> None:
+def explain(place: Place, domain: str, output: str, type_name: str, file: BinaryIO) -> None:
     """Print what an object would do if it were ingested now, and why. Nothing is written.
 
     FILE has one JSON object; `-` reads it from standard input.
@@ -240,9 +221,7 @@ def explain(
     Example:
       echo '{"id": "7", "mail": "ada@example.com"}' | openprofiles objects explain Orders - --domain demo
     """
-    content = _read_object(file)
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = place.objects.explain_object(domain, type_name, content)
+    found = place.own("ExplainObject", DomainName=domain, ObjectTypeName=type_name, Object=_read_object(file))
     if output == "json":
         print_json(found)
         return
@@ -252,7 +231,7 @@ def explain(
 @click.command()
 @click.argument("profile", metavar="PROFILE")
 @_of_a_domain
-def lineage(settings: Settings, domain: str, endpoint_url: str | None, output: str, profile: str) -> None:
+def lineage(place: Place, domain: str, output: str, profile: str) -> None:
     """Print where the value of each field of a profile comes from.
 
     PROFILE is its id, or an email address, phone number, account number or full name of it.
@@ -263,12 +242,8 @@ def lineage(settings: Settings, domain: str, endpoint_url: str | None, output: s
     Example:
       openprofiles lineage ada@example.com --domain demo
     """
-    from openprofiles.cli.job_tables import utc_text
-    from openprofiles.cli.terminal_text import terminal_width
-    from openprofiles.cli.text_table import Column, table_lines
-
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = place.objects.get_lineage(domain, find_profile_id(place, domain, profile))["Fields"]
+    profile_id = find_profile_id(place, domain, profile)
+    found = place.own("GetLineage", DomainName=domain, ProfileId=profile_id)["Fields"]
     if output == "json":
         print_json(found)
     elif found:
@@ -277,13 +252,13 @@ def lineage(settings: Settings, domain: str, endpoint_url: str | None, output: s
                 one["Field"],
                 _ORIGINS[one["Origin"]],
                 one.get("ObjectTypeName", one.get("JobId", "")),
-                utc_text(from_epoch_seconds(one["IngestedAt"])) if "IngestedAt" in one else "",
+                utc_text(one.get("IngestedAt")),
                 one.get("NextObjectTypeName", ""),
             )
             for one in found
         ]
         columns = (Column("FIELD"), Column("FROM"), Column("TYPE OR JOB"), Column("AT"), Column("NEXT"))
-        click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+        print_table(columns, rows)
     else:
         click.echo("The profile has no values.", err=True)
 
@@ -302,7 +277,7 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @_of_a_domain
-def list_dead_letters(settings: Settings, domain: str, endpoint_url: str | None, output: str) -> None:
+def list_dead_letters(place: Place, domain: str, output: str) -> None:
     """List a domain's dead letters, oldest first.
 
     Times are in UTC.
@@ -311,12 +286,7 @@ def list_dead_letters(settings: Settings, domain: str, endpoint_url: str | None,
     Example:
       openprofiles dead-letters list --domain demo
     """
-    from openprofiles.cli.job_tables import utc_text
-    from openprofiles.cli.terminal_text import terminal_width
-    from openprofiles.cli.text_table import Column, table_lines
-
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = list(place.objects.list_dead_letters(domain))
+    found = list(_dead_letters(place, domain))
     if output == "json":
         print_json(found)
     elif found:
@@ -324,7 +294,7 @@ def list_dead_letters(settings: Settings, domain: str, endpoint_url: str | None,
             (
                 one["DeadLetterId"],
                 one["ObjectTypeName"],
-                utc_text(from_epoch_seconds(one["CreatedAt"])),
+                utc_text(one["CreatedAt"]),
                 str(one["Attempts"]),
                 one["Message"],
             )
@@ -337,7 +307,7 @@ def list_dead_letters(settings: Settings, domain: str, endpoint_url: str | None,
             Column("ATTEMPTS", is_number=True),
             Column("REASON", shrinks_to=20),
         )
-        click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+        print_table(columns, rows)
     else:
         click.echo(f"The domain {domain} has no dead letter.", err=True)
 
@@ -345,15 +315,14 @@ def list_dead_letters(settings: Settings, domain: str, endpoint_url: str | None,
 @dead_letters.command("show")
 @_letter_id
 @_of_a_domain
-def show_dead_letter(settings: Settings, domain: str, endpoint_url: str | None, output: str, letter_id: str) -> None:
+def show_dead_letter(place: Place, domain: str, output: str, letter_id: str) -> None:
     """Print a dead letter with its object.
 
     \b
     Example:
       openprofiles dead-letters show 3 --domain demo
     """
-    with closing(open_place(settings, endpoint_url)) as place:
-        found = place.objects.get_dead_letter(domain, letter_id)
+    found = place.own("GetDeadLetter", DomainName=domain, DeadLetterId=letter_id)
     if output == "json":
         print_json(found)
         return
@@ -374,14 +343,7 @@ def show_dead_letter(settings: Settings, domain: str, endpoint_url: str | None, 
 )
 @_of_a_domain
 def retry_dead_letters(
-    settings: Settings,
-    domain: str,
-    endpoint_url: str | None,
-    output: str,
-    letter_ids: tuple[str, ...],
-    file: BinaryIO | None,
-    *,
-    retries_all: bool,
+    place: Place, domain: str, output: str, letter_ids: tuple[str, ...], file: BinaryIO | None, *, retries_all: bool
 ) -> None:
     """Ingest dead letters again, by their object types as they are now. Exit status 1 if any is rejected again.
 
@@ -396,10 +358,9 @@ def retry_dead_letters(
     if file is not None and len(letter_ids) != 1:
         raise click.UsageError("--object needs the id of one dead letter.")
     content = None if file is None else _read_object(file)
-    with closing(open_place(settings, endpoint_url)) as place:
-        if retries_all:
-            letter_ids = tuple(one["DeadLetterId"] for one in place.objects.list_dead_letters(domain))
-        results = {one: _retry(place, domain, one, content) for one in letter_ids}
+    if retries_all:
+        letter_ids = tuple(one["DeadLetterId"] for one in _dead_letters(place, domain))
+    results = {one: _retry(place, domain, one, content) for one in letter_ids}
     rejected = {one: found for one, found in results.items() if not found["Ingested"]}
     if output == "json":
         print_json([{"id": one, **found} for one, found in results.items()])
@@ -414,45 +375,32 @@ def retry_dead_letters(
 def _retry(place: Place, domain: str, letter_id: str, content: str | None) -> Mapping[str, Any]:
     """Retry a dead letter; one that is gone or cannot be read is rejected, and does not stop the others."""
     try:
-        return place.objects.retry_dead_letter(domain, letter_id, content)
-    except (NotFound, InvalidRequest) as fault:
-        return {"Ingested": False, "Message": str(fault)}
-    except CommandFault as fault:
-        from openprofiles.cli.server_faults import refusal_code
-
-        if refusal_code(fault) not in _OF_ONE_LETTER:
+        return place.own("RetryDeadLetter", DomainName=domain, DeadLetterId=letter_id, Object=content)
+    except Refused as refused:
+        if refused.code not in _OF_ONE_LETTER:
             raise
-        return {"Ingested": False, "Message": str(fault)}
+        return {"Ingested": False, "Message": str(refused)}
 
 
 @dead_letters.command("delete")
 @_letter_id
 @_of_a_domain
-def delete_dead_letter(settings: Settings, domain: str, endpoint_url: str | None, output: str, letter_id: str) -> None:
+def delete_dead_letter(place: Place, domain: str, output: str, letter_id: str) -> None:
     """Delete a dead letter with its object.
 
     \b
     Example:
       openprofiles dead-letters delete 3 --domain demo
     """
-    with closing(open_place(settings, endpoint_url)) as place:
-        place.objects.delete_dead_letter(domain, letter_id)
+    place.own("DeleteDeadLetter", DomainName=domain, DeadLetterId=letter_id)
     if output == "json":
         print_json({"id": letter_id, "deleted": True})
     else:
         click.echo(f"The dead letter {letter_id} has been deleted.")
 
 
-def _list_objects(place: Place, domain: str, profile_id: str, type_name: str) -> Iterator[Mapping[str, Any]]:
-    token: dict[str, str] = {}
-    while True:
-        page = place.call(
-            "ListProfileObjects", DomainName=domain, ProfileId=profile_id, ObjectTypeName=type_name, **token
-        )
-        yield from page["Items"]
-        if "NextToken" not in page:
-            return
-        token = {"NextToken": page["NextToken"]}
+def _dead_letters(place: Place, domain: str) -> Iterator[Mapping[str, Any]]:
+    return place.own_items("ListDeadLetters", DomainName=domain)
 
 
 def _decoded(lines: Sequence[tuple[int, bytes]]) -> tuple[list[tuple[int, str]], list[dict[str, str]]]:

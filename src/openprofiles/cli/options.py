@@ -6,14 +6,18 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from openprofiles.settings import Settings, SettingsError, setting_of
+
+if TYPE_CHECKING:
+    from openprofiles.cli.text_table import Column
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -143,17 +147,25 @@ def endpoint_url_option(what: str) -> Callable[[F], F]:
 
 
 def domain_command(help_text: str, *settings_names: str) -> Callable[[F], F]:
-    """Give a command for a domain the options of its place and its output."""
+    """Give a command for a domain its options, and pass it the place."""
 
     def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def at_place(*, settings: Settings, endpoint_url: str | None, **arguments: Any) -> Any:
+            from openprofiles.cli.place import open_place
+
+            with closing(open_place(settings, endpoint_url)) as place:
+                return command(place=place, **arguments)
+
+        decorated: Any = at_place
         for one in (
             settings_options("data_folder", "store", *settings_names),
             output_option,
             endpoint_url_option("Work through"),
             domain_option(help_text),
         ):
-            command = one(command)
-        return command
+            decorated = one(decorated)
+        return decorated  # type: ignore[no-any-return]
 
     return decorate
 
@@ -161,6 +173,14 @@ def domain_command(help_text: str, *settings_names: str) -> Callable[[F], F]:
 def print_json(document: Any) -> None:
     """Print the one document of a command with ``--output json``."""
     click.echo(json.dumps(document, indent=2))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that fits the terminal."""
+    from openprofiles.cli.terminal_text import terminal_width
+    from openprofiles.cli.text_table import table_lines
+
+    click.echo("\n".join(table_lines(columns, rows, terminal_width())))
 
 
 def output_option(command: F) -> F:

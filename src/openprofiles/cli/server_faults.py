@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import boto3
@@ -14,10 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.parsers import ResponseParserError
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.missing_domain import describe_missing_domain
+from openprofiles.cli.missing_domain import refusal
 
 _NOT_FOUND = "ResourceNotFoundException"
-_MISSING_DOMAIN = re.compile(r"Domain (.+) does not exist\.")
 _UNKNOWN_KEY = "UnrecognizedClientException"
 _BAD_SIGNATURE = "InvalidSignatureException"
 # The one sentence of AWS that means a wrong secret; other faults of a signature say what they are.
@@ -28,8 +25,11 @@ _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_L
 
 
 @contextmanager
-def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
+def server_errors_in_words(endpoint_url: str, domain_names: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
     """Turn what goes wrong in a call of the server into a sentence.
+
+    Args:
+        domain_names: lists the server's domains.
 
     Raises:
         CommandFault: the server refused the call, or cannot be reached.
@@ -42,7 +42,8 @@ def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
     except ClientError as error:
-        raise CommandFault(_describe_refusal(endpoint_url, error)) from error
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        raise refusal(code, _describe_refusal(endpoint_url, code, error), domain_names) from error
     except ResponseParserError as error:
         raise CommandFault(_describe_other_answer(endpoint_url, "200")) from error
     except SSLError as error:
@@ -56,39 +57,8 @@ def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def known_domain(client: Any) -> Iterator[None]:
-    """Name similar domains if the server does not know the one of a call.
-
-    Raises:
-        CommandFault: it does not.
-    """
-    try:
-        yield
-    except ClientError as error:
-        detail = error.response.get("Error", {})
-        missing = _MISSING_DOMAIN.fullmatch(str(detail.get("Message")))
-        if detail.get("Code") != _NOT_FOUND or missing is None:
-            raise
-        raise CommandFault(describe_missing_domain(missing[1], list_domain_names(client))) from error
-
-
-def refusal_code(fault: Exception) -> str | None:
-    """Return the code with which the server refused a call; None if it did not."""
-    refused = fault.__cause__
-    return str(refused.response["Error"]["Code"]) if isinstance(refused, ClientError) else None
-
-
-def list_domain_names(client: Any) -> list[str]:
-    """List the first domains of a server; none if the credential has no permission for that."""
-    with suppress(ClientError, BotoCoreError):
-        return [item["DomainName"] for item in client.list_domains()["Items"]]
-    return []
-
-
-def _describe_refusal(endpoint_url: str, error: ClientError) -> str:
-    detail = error.response.get("Error", {})
-    code, message = str(detail.get("Code", "")), str(detail.get("Message") or detail.get("Code"))
+def _describe_refusal(endpoint_url: str, code: str, error: ClientError) -> str:
+    message = str(error.response.get("Error", {}).get("Message") or code)
     if code == _UNKNOWN_KEY:
         return (
             f"The server at {endpoint_url} does not know the access key{_access_key_id()}. Its administrator can list "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
-from openprofiles.member_names import attributes_of, member_name, members_of
+from openprofiles.member_names import attribute_name, attributes_of, member_name, members_of
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
@@ -79,3 +79,15 @@ def form_members(form: FileForm) -> own.FileForm:
     # A line with a JSON object has neither a delimiter nor a header.
     more = {"JsonLines": True, "Given": []} if form.is_json_lines else members_of(form, *_FORM)
     return cast("own.FileForm", members | more)
+
+
+def read_form(members: Mapping[str, Any]) -> FileForm:
+    """Read the form that ``form_members`` has returned."""
+    if members.get("JsonLines"):
+        return FileForm.json_lines(members["Compression"])
+    attributes = attributes_of(members)
+    return FileForm(
+        has_byte_order_mark=attributes.pop("byte_order_mark"),
+        given=tuple(map(attribute_name, attributes.pop("given"))),
+        **attributes,
+    )

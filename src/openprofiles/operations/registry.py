@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,6 +20,10 @@ from openprofiles.wire.model import Model, load_model, load_own_model
 # The request and the answer are TypedDicts of `wire.types`, which no other type covers.
 Handler: TypeAlias = Callable[[Call, Any], Any]
 H = TypeVar("H", bound=Handler)
+
+# Where commands look for a handler first: modules that import little.
+_MODULES = ("upload_jobs",)
+_OWN_MODULES = ("upload_job_reports", "upload_job_options", "undos", "mappings", "webhooks", "object_insight")
 
 _handlers: dict[str, Handler] = {}
 _own_handlers: dict[str, Handler] = {}
@@ -51,15 +55,42 @@ def own_handlers() -> Mapping[str, Handler]:
     return dict(_own_handlers)
 
 
+def handler(name: str) -> Handler:
+    """Return the handler of an operation of AWS, if possible without importing all.
+
+    Raises:
+        KeyError: the operation has no handler.
+    """
+    return _find(_handlers, name, _MODULES)
+
+
+def own_handler(name: str) -> Handler:
+    """Return the handler of an operation of our own; see ``handler``."""
+    return _find(_own_handlers, name, _OWN_MODULES)
+
+
 def page_of(request: Any) -> dict[str, Any]:
     """Return which page of a list a request asks for, as arguments for reading it."""
     return {"max_results": request.get("MaxResults"), "next_token": request.get("NextToken")}
 
 
+def _find(known: Mapping[str, Handler], name: str, modules: Iterable[str]) -> Handler:
+    for module in modules:
+        if name not in known:
+            _import_module(module)
+    if name not in known:
+        _import_modules()
+    return known[name]
+
+
 @cache
 def _import_modules() -> None:
     for module in pkgutil.iter_modules(openprofiles.operations.__path__):
-        importlib.import_module(f"{openprofiles.operations.__name__}.{module.name}")
+        _import_module(module.name)
+
+
+def _import_module(name: str) -> None:
+    importlib.import_module(f"{openprofiles.operations.__name__}.{name}")
 
 
 def _register(model: Model, known: dict[str, Handler], name: str) -> Callable[[H], H]:

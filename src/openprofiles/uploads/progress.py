@@ -44,11 +44,11 @@ class Progress:
     step_count: int
     doing: str
     done: int
-    total: int | None
     unit: str
     share: float
-    per_second: float | None
-    seconds_left: float | None
+    total: int | None = None
+    per_second: float | None = None
+    seconds_left: float | None = None
 
 
 def describe_step(progress: Progress) -> str:

@@ -1,0 +1,152 @@
+"""The operations of a server: of commands with ``--endpoint-url``. Needs boto3."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
+from typing import Any, BinaryIO
+
+import boto3
+import requests
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.place import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain
+from openprofiles.cli.server_faults import server_errors_in_words
+from openprofiles.own_operations import create_operations_client
+from openprofiles.uploads.mappings.known_attributes import attributes_among
+
+_TIMEOUT_SECONDS = 60.0
+_PART_BYTES = 256 * 1024
+# Each is a request.
+_JOBS_LOOKED_AT = 10
+_LOADED = ("CreatedRecords", "UpdatedRecords")
+_SSE_C = "x-amz-server-side-encryption-customer-"
+_XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
+
+
+class RemoteTransport:
+    """A server; its methods are those of ``LocalTransport``.
+
+    Args:
+        session: with credentials and region; by default as boto3 finds them.
+    """
+
+    sending = "Sending"
+
+    def __init__(self, endpoint_url: str, session: boto3.Session | None = None) -> None:
+        self._address = endpoint_url.rstrip("/")
+        session = session or boto3.Session()
+        with server_errors_in_words(self._address):
+            self._own = create_operations_client(session, self._address)
+            self._aws = session.client(
+                "customer-profiles", endpoint_url=self._address, region_name=self._own.meta.region_name
+            )
+        self._sending = requests.Session()
+        # The URL is signed already; credentials from a .netrc file must not replace the signature.
+        self._sending.auth = lambda request: request
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Any:
+        return self._ask(self._aws, operation, request)
+
+    def own(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        return self._ask(self._own, operation, request)
+
+    def read_file(self, operation: str, request: Mapping[str, Any]) -> Iterator[bytes]:
+        with self._errors_in_words(), closing(self.own(operation, request)["Body"]) as body:
+            yield from body.iter_chunks(_PART_BYTES)
+
+    def find_domain(self, name: str) -> ImportDomain | None:
+        with self._errors_in_words():
+            try:
+                found = self._aws.get_domain(DomainName=name)
+            except self._aws.exceptions.ResourceNotFoundException:
+                return None
+        # Its phone region is shown once there is a job.
+        return ImportDomain(name, found["DefaultExpirationDays"], was_created=False, phone_region=None)
+
+    def create_domain(self, name: str) -> ImportDomain:
+        with self._errors_in_words():
+            made = self._aws.create_domain(DomainName=name, DefaultExpirationDays=NEW_DOMAIN_EXPIRATION_DAYS)
+        return ImportDomain(name, made["DefaultExpirationDays"], was_created=True, phone_region=None)
+
+    def domain_names(self) -> Sequence[str]:
+        with suppress(ClientError, BotoCoreError):
+            return [item["DomainName"] for item in self._aws.list_domains()["Items"]]
+        return []
+
+    def list_attributes(self, domain_name: str) -> Sequence[str]:
+        # Without the permission, or without the domain, there are none.
+        with self._errors_in_words(), suppress(ClientError):
+            jobs = self._aws.list_upload_jobs(DomainName=domain_name, MaxResults=_JOBS_LOOKED_AT)["Items"]
+            found = [self._aws.get_upload_job(DomainName=domain_name, JobId=job["JobId"]) for job in jobs]
+            loaded = [job for job in found if any(job["ResultsSummary"].get(name) for name in _LOADED)]
+            return attributes_among(entry.get("Target", "") for job in loaded for entry in job["Fields"].values())
+        return ()
+
+    def send_file(self, domain_name: str, job_id: str, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
+        with self._errors_in_words():
+            path = self._aws.get_upload_job_path(DomainName=domain_name, JobId=job_id)
+            key = path["ClientToken"]
+            md5 = base64.b64encode(hashlib.md5(base64.b64decode(key), usedforsecurity=False).digest()).decode()
+            answer = self._sending.put(
+                path["Url"],
+                data=_CountedFile(file, on_sent),
+                headers={
+                    _SSE_C + "algorithm": "AES256",
+                    _SSE_C + "key": key,
+                    _SSE_C + "key-MD5": md5,
+                    "Content-Type": "text/csv",
+                },
+                timeout=_TIMEOUT_SECONDS,
+            )
+        if not answer.ok:
+            told = _XML_MESSAGE.search(answer.text)
+            reason = html.unescape(told[1]) if told else f"it answered {answer.status_code}"
+            raise CommandFault(f"The server did not accept the file: {reason}")
+
+    def remove_file(self, domain_name: str, job_id: str) -> None:
+        """Leave it to the server, like the next two."""
+
+    def run_job(self, domain_name: str, job_id: str, status: str) -> None: ...
+
+    def run_undo(self, domain_name: str, job_id: str, status: str) -> None: ...
+
+    def close(self) -> None:
+        self._own.close()
+        self._aws.close()
+        self._sending.close()
+
+    def _ask(self, client: Any, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._errors_in_words():
+            answer: dict[str, Any] = getattr(client, xform_name(operation))(**request)
+        del answer["ResponseMetadata"]
+        return answer
+
+    def _errors_in_words(self) -> AbstractContextManager[None]:
+        return server_errors_in_words(self._address, self.domain_names)
+
+
+class _CountedFile:
+    """A file that requests sends as a stream, and that says how much of it is gone."""
+
+    def __init__(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
+        self._file = file
+        self._on_sent = on_sent
+        self._size_bytes = os.fstat(file.fileno()).st_size
+        self._sent_bytes = 0
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+    def read(self, size_bytes: int = -1) -> bytes:
+        data = self._file.read(size_bytes)
+        self._sent_bytes += len(data)
+        self._on_sent(self._sent_bytes)
+        return data
