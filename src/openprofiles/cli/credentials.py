@@ -188,6 +188,7 @@ def actions() -> None:
     """
     from openprofiles.credentials.principal import matches
     from openprofiles.operations.registry import handlers
+    from openprofiles.wire.model import own_actions
 
     names = [*sorted(f"profile:{name}" for name in handlers()), *own_actions()]
     width = max(map(len, names))
