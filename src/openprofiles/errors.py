@@ -15,7 +15,13 @@ class NotFound(DomainError):
 
 
 class InvalidRequest(DomainError):
-    """The values given, or the state of the thing named, do not allow this."""
+    """The values given, or the state of the thing named, do not allow this.
+
+    Attributes:
+        member: the path of the member at fault, for programs; None: only the message names it.
+    """
+
+    member: str | None = None
 
 
 class StoreNotWritable(DomainError):

@@ -550,7 +550,7 @@ def test_a_preview_has_neither_a_page_nor_a_file(server: RunningServer, domain: 
     put(server, domain, job_id, BAD)
     cookie = cookie_of(server, *server.admin())
     own = {"X-CSRF-Token": csrf_token_of(server, cookie), "Content-Type": "application/json"}
-    place = f"/console/domains/{domain}/upload/jobs/{job_id}/preview"
+    place = f"/openprofiles/v1/domains/{domain}/upload-jobs/{job_id}/preview"
     preview_id = json.loads(send(server, "POST", place, "{}", Cookie=cookie, **own)[2])["PreviewId"]
 
     for rest in ("", "/failed-rows.csv", "/failed-rows.xlsx", "/state", "/undo"):

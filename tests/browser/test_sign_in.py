@@ -104,7 +104,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_secure_under_https(
     _, headers, _ = send(server, "POST", "/console/sign-in", form)
 
     attributes = [one.strip().lower() for one in headers["set-cookie"].split(";")[1:]]
-    assert {"httponly", "samesite=strict", "path=/console"} <= set(attributes)
+    assert {"httponly", "samesite=strict", "path=/"} <= set(attributes)
     assert "secure" not in attributes
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]

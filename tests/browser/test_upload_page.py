@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -100,22 +101,27 @@ def sign_in_with(page: Page, server: RunningServer, *actions: str) -> None:
     sign_in(page, keys["access_key_id"], keys["secret_access_key"])
 
 
-def forge(page: Page, path: str, document: object) -> int:
+def api(domain: str) -> str:
+    """The path that our own operations on a domain begin with."""
+    return f"/openprofiles/v1/domains/{domain}"
+
+
+def forge(page: Page, path: str, document: object, method: str = "POST") -> int:
     """The status of a request that no control of the page sends, with all that a real one has."""
     status: int = page.evaluate(
-        """async ([path, body]) => {
+        """async ([path, method, body]) => {
             const token = document.querySelector('meta[name="csrf-token"]').content;
             const headers = { Accept: "application/json", "X-CSRF-Token": token, "Content-Type": "application/json" };
-            return (await fetch(path, { method: "POST", headers, body })).status;
+            return (await fetch(path, { method, headers, body: method === "GET" ? null : body })).status;
         }""",
-        [path, json.dumps(document)],
+        [path, method, json.dumps(document)],
     )
     return status
 
 
 def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningServer, domain: str) -> None:
     sent: list[str] = []
-    upload.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    upload.on("request", lambda request: sent.append(request.url) if "/v1/uploads/" in request.url else None)
     choose(upload, WEBSHOP)
 
     expect(upload.get_by_text("windows-1252, separated by semicolons")).to_be_visible()
@@ -174,7 +180,8 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(other.get_by_role("link", name="Weekly")).to_be_visible()
     base = f"/console/domains/{domain}/upload"
     upload.goto(base)
-    assert forge(upload, f"{base}/jobs/{job['JobId']}/name", {"DisplayName": "Too late"}) == 400
+    place = f"{api(domain)}/upload-jobs/{job['JobId']}/name"
+    assert forge(upload, place, {"DisplayName": "Too late"}, "PUT") == 400
 
 
 def test_an_import_that_may_create_second_profiles_is_confirmed_first(
@@ -276,7 +283,7 @@ def test_a_file_that_was_chosen_before_the_script_was_there_is_taken(page: Page,
 
 def test_a_refused_request_leaves_the_focus_where_it_was(upload: Page) -> None:
     choose(upload, WEBSHOP)
-    upload.route("**/upload/jobs", lambda route: route.abort())
+    upload.route("**/v1/domains/*/upload-jobs", lambda route: route.abort())
     upload.get_by_role("button", name="Import now").focus()
     upload.keyboard.press("Enter")
 
@@ -628,7 +635,7 @@ def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
     )
     upload.get_by_label("Saved mapping").select_option("weekly")
     expect(target(upload, "Level")).to_have_value("Attributes.tier")
-    upload.route("**/upload/mappings/daily", lambda route: route.abort())
+    upload.route("**/mappings/daily/comparison", lambda route: route.abort())
     upload.get_by_label("Saved mapping").select_option("daily")
     expect(upload.locator("#drift")).to_contain_text("Can't reach the server.")
     expect(upload.get_by_label("Saved mapping")).to_have_value("weekly")
@@ -924,25 +931,21 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
     sign_in_with(visitor, server, "profile:Get*", "profile:List*", "profile:SearchProfiles")
     visitor.goto(f"/console/domains/{domain}")
     expect(visitor.get_by_role("link", name="Import a file")).to_have_count(0)
-    base = f"/console/domains/{domain}/upload"
     waiting = create_waiting_job(server, domain)
-
-    forged = [
-        forge(
-            visitor,
-            f"{base}/{path}",
-            {"Columns": ["Email"], "Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email"},
-        )
-        for path in (
-            "sample",
-            "jobs",
-            *(f"jobs/{waiting}/{what}" for what in ("path", "name", "stop", "preview", "start")),
-            "mappings/x/save",
-        )
+    job = f"{api(domain)}/upload-jobs/{waiting}"
+    mapping = {"Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email"}
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", f"{api(domain)}/file-samples", {}),
+        ("POST", f"{api(domain)}/upload-jobs", {"DisplayName": "x", **mapping}),
+        ("PUT", f"{job}/name", {"DisplayName": "x"}),
+        ("PUT", f"/domains/{domain}/upload-jobs/{waiting}/stop", {}),
+        ("POST", f"{job}/preview", {}),
+        ("POST", f"{job}/start", {}),
+        ("PUT", f"{api(domain)}/mappings/x", mapping | {"Columns": ["Email"]}),
     ]
 
-    assert forged == [403] * 8
-    answer = visitor.goto(base)
+    assert [forge(visitor, path, document, method) for method, path, document in requests] == [403] * 7
+    answer = visitor.goto(f"/console/domains/{domain}/upload")
     assert answer is not None
     assert answer.status == 403
     assert [job["JobId"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == [waiting]
@@ -960,15 +963,14 @@ def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
         expect(visitor.get_by_text(text)).to_have_count(0)
     assert find_barriers(visitor) == []
     document = {
-        "Columns": ["Email"],
         "Targets": {"Email": "EmailAddress"},
         "UniqueKey": "Email",
         "DisplayName": "forged",
         "Options": {"WriteMode": "UPDATE_ONLY"},
     }
     expect(visitor.locator("#upload[data-may-stop]")).to_have_count(0)
-    assert forge(visitor, f"/console/domains/{domain}/upload/jobs", document) == 403
-    assert forge(visitor, f"/console/domains/{domain}/upload/jobs/{'0' * 32}/stop", {}) == 403
+    assert forge(visitor, f"{api(domain)}/upload-jobs", document) == 403
+    assert forge(visitor, f"/domains/{domain}/upload-jobs/{'0' * 32}/stop", {}, "PUT") == 403
     # How the CSV of a workbook is written has to be said in an option.
     assert forge(visitor, f"/console/domains/{domain}/upload/workbook", {}) == 400
     visitor.get_by_role("button", name="Import now").click()
@@ -997,7 +999,7 @@ def test_what_others_have_stored_is_shown_to_whoever_may_search_alone(
     visitor.get_by_label("Values edited by hand").select_option("Overwrite")
 
     with visitor.expect_response(
-        lambda answer: "/previews/" in answer.url and '"HasEnded":true' in answer.text()
+        lambda answer: "/preview?words=" in answer.url and '"CompletedAt"' in answer.text()
     ) as last:
         visitor.get_by_role("button", name="Check first").click()
 
@@ -1032,7 +1034,7 @@ def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
     jobs: list[Route] = []
     target(upload, "E-Mail 2").fill("")
     upload.get_by_label("Unique key").select_option("E-Mail")
-    upload.route("**/upload/jobs", lambda route: jobs.append(route))
+    upload.route("**/v1/domains/*/upload-jobs", lambda route: jobs.append(route))
     upload.get_by_role("button", name="Check first").click()
     until_held(upload, jobs)
     drop(upload, ("c.csv", b"a\n1\n"))
@@ -1042,7 +1044,7 @@ def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
     require_good("a job that is being made, and a file that is not taken")
     until_held(upload, jobs).abort()
     expect(upload.locator("#job-fault")).to_be_visible()
-    upload.unroute("**/upload/jobs")
+    upload.unroute("**/v1/domains/*/upload-jobs")
 
     choose_again = upload.get_by_role("button", name="Choose another file")
     choose_again.click()
@@ -1058,14 +1060,14 @@ def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
     require_good("a lost connection")
     upload.unroute("**/openprofiles/v1/uploads/*")
     waiting: list[Route] = []
-    upload.route("**/upload/previews/*", lambda route: waiting.append(route))
+    upload.route(re.compile(r"/preview\?words="), lambda route: waiting.append(route))
     upload.get_by_role("button", name="Try again").click()
     expect(upload.get_by_role("heading", name="Checking the file")).to_be_focused()
     expect(upload.get_by_role("button", name="Cancel check")).to_be_enabled()
     require_good("checking")
     wait_until(lambda: upload.evaluate("1") == 1 and bool(waiting), "the check is asked for")
     # What waits goes on.
-    upload.unroute("**/upload/previews/*")
+    upload.unroute(re.compile(r"/preview\?words="))
     expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     require_good("checked")
 
@@ -1075,41 +1077,45 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
 ) -> None:
     base = f"/console/domains/{domain}/upload"
     page.goto(base)
-    good = {"Columns": ["Email"], "Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email", "DisplayName": "x"}
-    wrong: list[tuple[str, object]] = [
-        ("jobs", []),
-        ("jobs", {}),
-        ("jobs", good | {"Columns": [1]}),
-        ("jobs", good | {"Targets": {"Other": "EmailAddress"}}),
-        ("jobs", good | {"Targets": {"Email": "\0"}}),
-        ("jobs", good | {"UniqueKey": None}),
-        ("jobs", good | {"UniqueKey": "\ud800"}),
-        ("jobs", good | {"DisplayName": ""}),
-        ("jobs", good | {"DataExpiry": 0}),
-        ("jobs", good | {"Options": []}),
-        ("jobs", good | {"Options": {"Checks": []}}),
-        ("jobs", good | {"Options": {"Checks": {"Email": {"Type": "NONE"}}}}),
-        ("jobs", good | {"IdempotencyToken": "{}"}),
-        ("jobs", good | {"DoubtfulRows": "MAYBE"}),
-        ("sample?encoding=klingon", "a"),
-        ("sample?delimiter=x", "a"),
-        ("sample?header_line=-1", "a"),
-        ("workbook", "a"),
-        ("workbook?sheet=x", "a"),
-        ("mappings/no such name", {"Columns": ["Email"]}),
-        ("mappings/x%00/save", {"Columns": ["Email"]}),
-        ("jobs/x%00y/path", {}),
-        (f"jobs/{'0' * 32}/name", {"DisplayName": ""}),
-        (f"jobs/{'0' * 32}/name", {}),
+    jobs = f"{api(domain)}/upload-jobs"
+    job = f"{jobs}/{'0' * 32}"
+    good: dict[str, Any] = {"Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email", "DisplayName": "x"}
+    wrong: list[tuple[str, str, object]] = [
+        ("POST", jobs, []),
+        ("POST", jobs, {}),
+        ("POST", jobs, good | {"Columns": ["Email"]}),
+        ("POST", jobs, good | {"Targets": {"Other": "EmailAddress"}}),
+        ("POST", jobs, good | {"Targets": {"Email": "\0"}}),
+        ("POST", jobs, good | {"UniqueKey": None}),
+        ("POST", jobs, good | {"UniqueKey": "\ud800"}),
+        ("POST", jobs, good | {"DisplayName": ""}),
+        ("POST", jobs, good | {"DataExpiry": 0}),
+        ("POST", jobs, good | {"Options": []}),
+        ("POST", jobs, good | {"Options": {"Checks": []}}),
+        ("POST", jobs, good | {"Options": {"Checks": {"Email": {"Type": "NONE"}}}}),
+        ("POST", jobs, good | {"IdempotencyToken": "{}"}),
+        ("POST", jobs, good | {"DoubtfulRows": "MAYBE"}),
+        ("POST", jobs, good | {"Replaces": "no job"}),
+        ("POST", f"{api(domain)}/file-samples?encoding=klingon", "a"),
+        ("POST", f"{api(domain)}/file-samples?delimiter=x", "a"),
+        ("POST", f"{api(domain)}/file-samples?header-line=-1", "a"),
+        ("POST", f"{base}/workbook", "a"),
+        ("POST", f"{base}/workbook?sheet=x", "a"),
+        ("POST", f"{api(domain)}/mappings/no%20such%20name/comparison", {"Columns": ["Email"]}),
+        ("PUT", f"{api(domain)}/mappings/x%00", good),
+        ("GET", f"{jobs}/x%00y/target", None),
+        ("PUT", f"{job}/name", {"DisplayName": ""}),
+        ("PUT", f"{job}/name", {}),
     ]
 
-    assert [forge(page, f"{base}/{path}", document) for path, document in wrong] == [400] * len(wrong)
-    missing = [f"jobs/{'0' * 32}/{what}" for what in ("start", "preview", "stop")]
-    assert [forge(page, f"{base}/{path}", {}) for path in missing] == [404] * len(missing)
-    assert forge(page, f"{base}/mappings/none", {"Columns": []}) == 404
+    assert [forge(page, path, document, method) for method, path, document in wrong] == [400] * len(wrong)
+    missing = [("POST", f"{job}/start"), ("POST", f"{job}/preview"), ("GET", f"{job}/target")]
+    missing += [("PUT", f"/domains/{domain}/upload-jobs/{'0' * 32}/stop")]
+    assert [forge(page, path, {}, method) for method, path in missing] == [404] * len(missing)
+    assert forge(page, f"{api(domain)}/mappings/none/comparison", {"Columns": []}) == 404
     # The same request again makes no second job.
     for _ in range(2):
-        assert forge(page, f"{base}/jobs", good | {"Replaces": "no job", "IdempotencyToken": "once"}) == 200
+        assert forge(page, jobs, good | {"Replaces": "0" * 32, "IdempotencyToken": "once"}) == 200
     assert len(server.client().list_upload_jobs(DomainName=domain)["Items"]) == 1
     assert "Traceback" not in server.log()
 
@@ -1117,7 +1123,10 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
 def test_the_page_is_for_people_who_are_signed_in(server: RunningServer, domain: str) -> None:
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    connection.request("POST", f"/console/domains/{domain}/upload/jobs", "{}", {"Accept": "application/json"})
-
-    assert connection.getresponse().status == 401
+    foreign = {"X-CSRF-Token": "0" * 64}
+    for more in ({}, foreign, {**foreign, "Cookie": "openprofiles_session=x"}):
+        connection.request("POST", f"{api(domain)}/upload-jobs", "{}", {"Accept": "application/json", **more})
+        answer = connection.getresponse()
+        answer.read()
+        assert (answer.status, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
     connection.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from openprofiles.facts.field_labels import full_label_of, label_of
 from openprofiles.facts.standard_profile import FIELDS
-from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
+from openprofiles.server.console.profile_fields import GROUPS
 
 
 def test_fields_have_the_names_that_people_use() -> None:

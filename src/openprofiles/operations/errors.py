@@ -29,4 +29,5 @@ WIRE_CODES: Mapping[type[DomainError], str] = {
 def to_wire_error(error: Exception) -> WireError | None:
     """Convert an exception of the domain into the caller's error; return None for any other."""
     code = next((code for kind, code in WIRE_CODES.items() if isinstance(error, kind)), None)
-    return None if code is None else WireError(code, str(error))
+    member = error.member if isinstance(error, InvalidRequest) else None
+    return None if code is None else WireError(code, str(error), member)

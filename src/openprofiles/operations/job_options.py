@@ -14,10 +14,19 @@ from openprofiles.wire.given_requests import read_structure
 from openprofiles.wire.model import load_own_model
 
 if TYPE_CHECKING:
+    from openprofiles.operations.call import Call
     from openprofiles.wire import own_types as own
 
 _FORM = tuple(field.name for field in fields(FileOptions))
 _POLICIES = ("write_mode", "blank_cells", "short_rows", "hand_set_fields", "doubtful_rows")
+
+
+SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
+
+
+def may_set_options(call: Call) -> bool:
+    """Return whether the caller may give a job options on this server."""
+    return call.principal.may_do(SETTING_OPTIONS) and not call.strict
 
 
 def check_options(given: Mapping[str, Any]) -> JobOptions:

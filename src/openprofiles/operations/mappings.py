@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 from openprofiles.errors import InvalidRequest
 from openprofiles.member_names import members_of
 from openprofiles.operations.call import Call
-from openprofiles.operations.job_options import form_members
+from openprofiles.operations.given_mapping import read_given_mapping
+from openprofiles.operations.job_options import form_members, may_set_options
 from openprofiles.operations.registry import own_operation, page_of
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence
 from openprofiles.uploads.mappings.known_attributes import list_known_attributes
 from openprofiles.uploads.mappings.suggest import Suggestion, suggest_mapping
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
 
@@ -68,10 +71,11 @@ def get_mapping(call: Call, request: own.GetMappingRequest) -> own.SavedMapping:
 @own_operation("PutMapping")
 def put_mapping(call: Call, request: own.PutMappingRequest) -> own.SavedMapping:
     """Save a mapping under a name."""
+    mapping = read_given_mapping(request)
     given = saved_mappings.NewMapping(
         name=request["MappingName"],
-        fields=cast("Mapping[str, Mapping[str, str]]", request["Fields"]),
-        unique_key=request["UniqueKey"],
+        fields=mapping.fields,
+        unique_key=mapping.unique_key,
         columns=request["Columns"],
         reading=FileChoices.from_document(cast("Mapping[str, Any]", request.get("Reading", {}))),
         strict=call.strict,
@@ -86,6 +90,33 @@ def delete_mapping(call: Call, request: own.DeleteMappingRequest) -> own.NoMembe
     with call.writing(request["DomainName"]) as session:
         saved_mappings.delete_mapping(session, request["MappingName"])
     return {}
+
+
+@own_operation("CompareMapping")
+def compare_mapping(call: Call, request: own.CompareMappingRequest) -> own.MappingComparison:
+    """Apply a saved mapping to the columns of another file."""
+    with call.reading(request["DomainName"]) as session:
+        mapping = saved_mappings.get_mapping(session, request["MappingName"])
+    read = read_mapping(mapping.fields, mapping.unique_key, strict=False)
+    targets: dict[str, str] = {}
+    doubled = []
+    for field in read.fields:
+        if targets.setdefault(field.header, field.path) != field.path:
+            doubled.append(field.header)
+    # How a job reads its file is one of its options.
+    reading = FileChoices.from_json(mapping.reading) if may_set_options(call) else FileChoices()
+    members = {
+        **members_of(
+            compare_headers(targets, mapping.columns, request["Columns"]), "missing_mapped", "missing_other", "new"
+        ),
+        **members_of(reading, "sheet", "short_rows"),
+        "Targets": targets,
+        "UniqueKey": read.unique_key.header,
+        "Doubled": doubled,
+        # Then the file has to be sampled again with the mapping.
+        "ReadsFile": reading.sheet is not None or bool(reading.file.given),
+    }
+    return cast("own.MappingComparison", members)
 
 
 _TIMES = ("created_at", "updated_at")

@@ -13,6 +13,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.store.webhooks import Delivery
 from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, split_row
+from openprofiles.uploads.failures.failure_groups import read_failures
 from openprofiles.uploads.failures.faults import sentence_for
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.preview_sample import PreviewSample
@@ -22,6 +23,7 @@ from openprofiles.uploads.undos import find_undo_statuses
 from openprofiles.uploads.webhook_url import host_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from openprofiles.wire import own_types as own
@@ -52,7 +54,8 @@ def list_progress(call: Call, request: own.ListProgressRequest) -> own.ListedPro
 def get_progress(call: Call, request: own.GetProgressRequest) -> own.Progress:
     """Return the progress of a job or preview, and what is known of its rows."""
     with call.reading(request["DomainName"]) as session:
-        members = _report_members(read_report(session, request["JobId"]), session.now)
+        report = read_report(session, request["JobId"])
+    members = _report_members(report, report.notice_sentences(), session.now)
     return cast("own.Progress", members | {"PhoneRegion": session.domain.phone_region})
 
 
@@ -79,6 +82,23 @@ def get_failed_rows_file(call: Call, request: own.GetFailedRowsFileRequest) -> o
     }
 
 
+@own_operation("GetFailureReasons")
+def get_failure_reasons(call: Call, request: own.GetFailureReasonsRequest) -> own.FailureReasons:
+    """Return why rows failed, the most frequent reason first, with examples."""
+    with call.reading(request["DomainName"]) as session:
+        groups, more, _ = read_failures(session, call.master_key, read_report(session, request["JobId"]))
+    items = [
+        {
+            **members_of(group, "code", "count"),
+            "Column": group.column_name,
+            "Message": group.sentence,
+            "Examples": [members_of(one, "line", "text") for one in group.examples],
+        }
+        for group in groups
+    ]
+    return cast("own.FailureReasons", {"Items": items, "MoreReasons": more})
+
+
 @own_operation("ListRepeatedRows")
 def list_rows_with_a_repeated_key(call: Call, request: own.ListRepeatedRowsRequest) -> own.RepeatedRows:
     """List the rows whose unique key an earlier row of the file has too."""
@@ -100,7 +120,9 @@ def get_preview(call: Call, request: own.GetPreviewRequest) -> own.Progress:
     """Return what a preview has found."""
     with call.reading(request["DomainName"]) as session:
         preview = previews.read_preview(session, call.master_key, request["JobId"])
-        members = _report_members(read_report(session, request["JobId"]), session.now)
+        report = read_report(session, request["JobId"])
+    sentences = report.console_sentences() if request.get("Words") == "CONSOLE" else report.notice_sentences()
+    members = _report_members(report, sentences, session.now)
     # The rest is the caller's own file; this is what others have stored.
     with_stored = call.principal.may_do("profile:SearchProfiles")
     return cast("own.Progress", members | {"Samples": [_sample(one, with_stored) for one in preview.samples]})
@@ -137,7 +159,7 @@ def _job_members(job: UploadJob, now: datetime) -> dict[str, Any]:
     }
 
 
-def _report_members(report: JobReport, now: datetime) -> dict[str, Any]:
+def _report_members(report: JobReport, sentences: Sequence[str], now: datetime) -> dict[str, Any]:
     """Return the progress of a job with all that is known of it."""
     rate = report.records_per_second
     members = _job_members(report.job, now) | {
@@ -154,7 +176,7 @@ def _report_members(report: JobReport, now: datetime) -> dict[str, Any]:
                 "Doubtful": notice.is_doubtful,
                 "Message": sentence,
             }
-            for notice, sentence in zip(report.notices, report.notice_sentences(), strict=True)
+            for notice, sentence in zip(report.notices, sentences, strict=True)
         ],
         "ColumnsNotMapped": report.columns_not_mapped,
         "File": report.file_form and form_members(report.file_form),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from openprofiles.facts.field_labels import full_label_of
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading
 from openprofiles.store import upload_jobs
@@ -14,7 +15,7 @@ from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.jobs import Page, get_job
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.notice_sentences import SHORT_ROWS_OPTION, notice_sentence
+from openprofiles.uploads.notice_sentences import CONSOLE_SHORT_ROWS_OPTION, SHORT_ROWS_OPTION, notice_sentence
 from openprofiles.uploads.notices import Notice
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.undos import find_undo_statuses
@@ -76,6 +77,10 @@ class JobReport:
         return [
             notice_sentence(notice, header, label_of, short_rows_option=short_rows_option) for notice in self.notices
         ]
+
+    def console_sentences(self) -> list[str]:
+        """Describe the notices with the words of the console."""
+        return self.notice_sentences(full_label_of, short_rows_option=CONSOLE_SHORT_ROWS_OPTION)
 
     @property
     def processed_count(self) -> int:

@@ -37,7 +37,7 @@ from openprofiles.uploads.failures.failed_row_cipher import (
     make_failed_rows_key,
 )
 from openprofiles.uploads.idempotency import digest_of, require_token
-from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.dialect import Dialect
@@ -436,6 +436,19 @@ def set_options(session: Writing, job_id: str, options: JobOptions) -> None:
             f"Upload job {job_id} is in {job.status} status; options can be set only before it is started."
         )
     upload_jobs.update_job(session.connection, job, options=options.to_json())
+
+
+def allow_doubtful_rows(session: Writing, job_id: str) -> None:
+    """Let a job load doubtful rows, whatever it was created with.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the job is not CREATED, and refuses them.
+    """
+    options = get_options(session, job_id)
+    # A repeated request finds it allowed, and the job started.
+    if options.doubtful_rows != LOAD:
+        set_options(session, job_id, replace(options, doubtful_rows=LOAD))
 
 
 def rename_job(session: Writing, job_id: str, display_name: str) -> None:

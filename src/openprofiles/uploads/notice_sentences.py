@@ -11,6 +11,7 @@ from openprofiles.uploads.notices import Notice
 
 # The rest of the sentence "To reject such rows, ...".
 SHORT_ROWS_OPTION = "use --short-rows reject"
+CONSOLE_SHORT_ROWS_OPTION = "set “Rows that are too short” to “They fail” in the import options"
 
 _LINES_IN_SENTENCE = 5
 _ONE_OR_MORE = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")

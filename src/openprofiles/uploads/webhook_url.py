@@ -32,6 +32,8 @@ CheckedUrl = NewType("CheckedUrl", str)
 class WebhookRefused(InvalidRequest):
     """A webhook cannot be used: its URL, or what the domain lacks for it. The message does not repeat the URL."""
 
+    member = "Webhook.Url"
+
 
 class PrivateAddress(Exception):
     """A host is at an address that is not of the open Internet."""

@@ -42,17 +42,19 @@ class WireError(Exception):
     Args:
         code: one of `STATUS_BY_CODE`.
         message: shown to the caller; it never holds a customer's value.
+        member: the path of the member at fault, if programs have to know it.
 
     Raises:
         ValueError: the code is not one of ours.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, member: str | None = None) -> None:
         if code not in STATUS_BY_CODE:
             raise ValueError(f"{code} is not an error code of the API; known are {', '.join(STATUS_BY_CODE)}.")
         super().__init__(message)
         self.code = code
         self.message = message
+        self.member = member
         self.status = STATUS_BY_CODE[code]
 
 
@@ -74,6 +76,8 @@ def write_error(error: WireError) -> tuple[int, list[tuple[bytes, bytes]], bytes
         # The AWS SDK for Go, version 1, looks here only.
         (b"x-amzn-error-message", _as_header(error.message)),
     ]
+    if error.member is not None:
+        headers.append((b"x-openprofiles-member", error.member.encode("ascii")))
     return error.status, headers, body
 
 

@@ -61,12 +61,14 @@ FaultCode: TypeAlias = Literal[
 FieldContentType: TypeAlias = Literal["STRING", "NUMBER", "PHONE_NUMBER", "EMAIL_ADDRESS", "NAME"]
 FieldEffect: TypeAlias = Literal["WRITE", "SAME", "KEEP"]
 FileOptionName: TypeAlias = Literal["Encoding", "Delimiter", "Quote", "LineEnds", "HeaderLine", "FirstRow"]
+FileQuestionKind: TypeAlias = Literal["ENCODING", "HEADER"]
 FoundProfiles: TypeAlias = Literal["NONE", "ONE", "SEVERAL"]
 HandSetFields: TypeAlias = Literal["KEEP", "OVERWRITE"]
 _HandSetFields: TypeAlias = HandSetFields
 LineEnds: TypeAlias = Literal["LF", "CRLF", "CR", "CRCRLF"]
 _LineEnds: TypeAlias = LineEnds
 LoadedEffect: TypeAlias = Literal["CREATED", "UPDATED"]
+MessageWords: TypeAlias = Literal["API", "CONSOLE"]
 ProgressUnit: TypeAlias = Literal["bytes", "rows", "profiles", "keys"]
 Quote: TypeAlias = Literal["\"", "'", "none"]
 _Quote: TypeAlias = Quote
@@ -114,6 +116,12 @@ class Check(TypedDict):
     Values: NotRequired[list[str]]
 
 
+class CompareMappingRequest(TypedDict):
+    Columns: list[str]
+    DomainName: str
+    MappingName: str
+
+
 class FieldMapping(TypedDict):
     ContentType: NotRequired[FieldContentType]
     Source: str
@@ -157,10 +165,13 @@ class CreateUploadJobRequest(TypedDict):
     DataExpiry: NotRequired[int]
     DisplayName: str
     DomainName: str
+    DoubtfulRows: NotRequired[_DoubtfulRows]
     Fields: NotRequired[dict[str, FieldMapping]]
     IdempotencyToken: NotRequired[str]
     ObjectType: NotRequired[str]
     Options: NotRequired[UploadJobOptions]
+    Replaces: NotRequired[str]
+    Targets: NotRequired[dict[str, str]]
     UniqueKey: NotRequired[str]
 
 
@@ -193,6 +204,11 @@ class DeleteMappingRequest(TypedDict):
 
 class DeleteWebhookRequest(TypedDict):
     DomainName: str
+
+
+class EncodingCandidate(TypedDict):
+    Encoding: str
+    Words: list[str]
 
 
 class ExplainObjectRequest(TypedDict):
@@ -255,6 +271,24 @@ class FailedRowsFile(TypedDict):
     ContentType: NotRequired[str]
 
 
+class FailureExample(TypedDict):
+    Line: int
+    Text: NotRequired[str]
+
+
+class FailureReason(TypedDict):
+    Code: FaultCode
+    Column: NotRequired[str]
+    Count: int
+    Examples: list[FailureExample]
+    Message: str
+
+
+class FailureReasons(TypedDict):
+    Items: list[FailureReason]
+    MoreReasons: int
+
+
 class FaultCount(TypedDict):
     Code: str
     Column: NotRequired[str]
@@ -287,6 +321,56 @@ class FileForm(TypedDict):
     Quote: NotRequired[_Quote]
 
 
+class FileQuestion(TypedDict):
+    Asks: FileQuestionKind
+    Message: str
+
+
+class SampleColumn(TypedDict):
+    Confidence: NotRequired[float]
+    Doubtful: NotRequired[bool]
+    Examples: list[str]
+    Header: str
+    Reason: str
+    Target: NotRequired[str]
+
+
+class LineAbove(TypedDict):
+    Line: int
+    Text: str
+
+
+class PhoneCountry(TypedDict):
+    Doubt: NotRequired[str]
+    Text: str
+
+
+_PhoneCountry: TypeAlias = PhoneCountry
+
+
+class UniqueKeyEvidence(TypedDict):
+    Confidence: float
+    Consequence: str
+    Doubts: list[str]
+    Evidence: str
+    Filled: int
+    Header: str
+    Repeated: int
+    Rows: int
+
+
+class FileSample(TypedDict):
+    Candidates: NotRequired[list[EncodingCandidate]]
+    Columns: NotRequired[list[SampleColumn]]
+    File: NotRequired[FileForm]
+    LinesAbove: NotRequired[list[LineAbove]]
+    PhoneCountry: NotRequired[_PhoneCountry]
+    Question: NotRequired[FileQuestion]
+    Rows: NotRequired[list[list[str]]]
+    UniqueKey: NotRequired[str]
+    UniqueKeys: NotRequired[list[UniqueKeyEvidence]]
+
+
 class GetDeadLetterRequest(TypedDict):
     DeadLetterId: str
     DomainName: str
@@ -295,6 +379,11 @@ class GetDeadLetterRequest(TypedDict):
 class GetFailedRowsFileRequest(TypedDict):
     DomainName: str
     Form: NotRequired[FailedRowsForm]
+    JobId: str
+
+
+class GetFailureReasonsRequest(TypedDict):
+    DomainName: str
     JobId: str
 
 
@@ -311,6 +400,7 @@ class GetMappingRequest(TypedDict):
 class GetPreviewRequest(TypedDict):
     DomainName: str
     JobId: str
+    Words: NotRequired[MessageWords]
 
 
 class GetProgressRequest(TypedDict):
@@ -324,6 +414,11 @@ class GetUndoRequest(TypedDict):
 
 
 class GetUploadJobOptionsRequest(TypedDict):
+    DomainName: str
+    JobId: str
+
+
+class GetUploadTargetRequest(TypedDict):
     DomainName: str
     JobId: str
 
@@ -475,6 +570,18 @@ class ListedProgress(TypedDict):
     NextToken: NotRequired[str]
 
 
+class MappingComparison(TypedDict):
+    Doubled: list[str]
+    MissingMapped: list[str]
+    MissingOther: list[str]
+    New: list[str]
+    ReadsFile: bool
+    Sheet: NotRequired[str]
+    ShortRows: NotRequired[_ShortRows]
+    Targets: dict[str, str]
+    UniqueKey: str
+
+
 class SuggestedColumn(TypedDict):
     Confidence: NotRequired[float]
     ContentType: NotRequired[FieldContentType]
@@ -482,17 +589,6 @@ class SuggestedColumn(TypedDict):
     Header: str
     Reason: str
     Target: NotRequired[str]
-
-
-class UniqueKeyEvidence(TypedDict):
-    Confidence: float
-    Consequence: str
-    Doubts: list[str]
-    Evidence: str
-    Filled: int
-    Header: str
-    Repeated: int
-    Rows: int
 
 
 class MappingSuggestion(TypedDict):
@@ -530,9 +626,10 @@ _Reading: TypeAlias = Reading
 class PutMappingRequest(TypedDict):
     Columns: list[str]
     DomainName: str
-    Fields: dict[str, FieldMapping]
+    Fields: NotRequired[dict[str, FieldMapping]]
     MappingName: str
     Reading: NotRequired[_Reading]
+    Targets: NotRequired[dict[str, str]]
     UniqueKey: str
 
 
@@ -540,6 +637,12 @@ class PutWebhookRequest(TypedDict):
     DomainName: str
     Secret: NotRequired[str]
     Url: NotRequired[str]
+
+
+class RenameUploadJobRequest(TypedDict):
+    DisplayName: str
+    DomainName: str
+    JobId: str
 
 
 class RepeatedRow(TypedDict):
@@ -564,6 +667,17 @@ class RetryDeadLetterRequest(TypedDict):
     DeadLetterId: str
     DomainName: str
     Object: NotRequired[str]
+
+
+class SampleFileRequest(TypedDict):
+    Body: bytes
+    Delimiter: NotRequired[_Delimiter]
+    DomainName: str
+    Encoding: NotRequired[str]
+    HeaderLine: NotRequired[int]
+    IsTable: NotRequired[bool]
+    IsWhole: NotRequired[bool]
+    Mapping: NotRequired[str]
 
 
 class SavedMapping(TypedDict):
@@ -610,6 +724,7 @@ class SetUploadJobOptionsRequest(TypedDict):
 
 class StartUploadJobRequest(TypedDict):
     DomainName: str
+    DoubtfulRows: NotRequired[_DoubtfulRows]
     IdempotencyToken: NotRequired[str]
     JobId: str
 
@@ -667,6 +782,11 @@ class UploadJobUndo(TypedDict):
     StartedAt: datetime
     Status: UndoStatus
     StatusReason: NotRequired[str]
+
+
+class UploadTarget(TypedDict):
+    Headers: dict[str, str]
+    Path: str
 
 
 class Webhook(TypedDict):

@@ -18,15 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from openprofiles.uploads.reading.file_form import UTF_8, FileOptions
 from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreadable
 
 # Of address space. Python and its libraries take half of it before anything is read.
 _MEMORY_BYTES = 1_000_000_000
 _PROCESSOR_SECONDS = 120
 _PATIENCE_SECONDS = 300.0
-# How the CSV of a workbook is read. Its first row is the first row of the sheet.
-WORKBOOK_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF", first_row=1)
 
 _NOT_READABLE = "The file is not a workbook that can be read. Save it as CSV."
 _TOO_MUCH = "The workbook takes too much memory or time to read. Save the sheet as CSV, and import that."

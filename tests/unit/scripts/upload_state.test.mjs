@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { initialState, next, takesFiles } from "../../../src/openprofiles/server/console/static/upload_state.js";
+import { NEEDS_CHOICE, initialState, next, takesFiles } from "../../../src/openprofiles/server/console/static/upload_state.js";
 
 const FIRST = { name: "first.csv", size: 10 };
 const SECOND = { name: "second.csv", size: 20 };
@@ -47,14 +47,14 @@ class Play {
 
   sends(goal, wanted) {
     this.wants(goal, wanted);
-    this.on("jobCreated", { jobId: "j1", place: PLACE });
+    this.on("jobCreated", { jobId: "j1" }).on("placeFound", { place: PLACE });
     return this.on("sent");
   }
 
   checks(found = {}, wanted = {}) {
     this.sends("check", wanted);
     this.on("checkStarted", { previewId: "p1" });
-    return this.on("checkSeen", { number: this.state.check.number, found: { HasEnded: true, Status: "SUCCEEDED", Notices: [], Created: 1, ...found } });
+    return this.on("checkSeen", { number: this.state.check.number, found: { CompletedAt: 1, Status: "SUCCEEDED", CreatedRecords: 1, ...found } });
   }
 }
 
@@ -116,21 +116,21 @@ test("a second file that is refused takes nothing from the first", () => {
 });
 
 test("a file that needs a choice is read again as chosen, by users who may choose", () => {
-  const unclear = { message: "The encoding is unclear.", status: 422 };
+  const unclear = { message: "The encoding is unclear.", status: NEEDS_CHOICE, answer: { asks: "ENCODING", candidates: [] } };
   const page = new Play().on("filesGiven", { files: [FIRST] }).on("sampleFailed", { file: FIRST, form: {}, error: unclear });
-  assert.deepEqual(page.state.refused, { file: FIRST, form: {}, asks: "encoding", candidates: [] });
+  assert.deepEqual(page.state.refused, { file: FIRST, form: {}, asks: "ENCODING", candidates: [] });
   assert.deepEqual(page.effects, [{ type: "focus", id: "choose-encoding" }]);
 
   page.on("refusedReadAgain", { form: { encoding: "cp932" } });
 
   assert.deepEqual(page.effects, [{ type: "readSample", file: FIRST, form: { encoding: "cp932" } }]);
   const candidates = [{ Encoding: "cp932", Words: ["番"] }];
-  page.on("sampleFailed", { file: FIRST, form: {}, error: { ...unclear, answer: { Candidates: candidates } } });
+  page.on("sampleFailed", { file: FIRST, form: {}, error: { ...unclear, answer: { asks: "ENCODING", candidates } } });
   assert.deepEqual([page.state.refused.candidates, page.effects], [candidates, [{ type: "focus", id: "candidate-0" }]]);
   // What was chosen before stays chosen.
   page.on("refusedReadAgain", { form: { encoding: "cp932" } });
-  page.on("sampleFailed", { file: FIRST, form: { encoding: "cp932" }, error: { ...unclear, answer: { Asks: "header" } } });
-  assert.deepEqual([page.state.refused.asks, page.effects], ["header", [{ type: "focus", id: "header-first" }]]);
+  page.on("sampleFailed", { file: FIRST, form: { encoding: "cp932" }, error: { ...unclear, answer: { asks: "HEADER", candidates: [] } } });
+  assert.deepEqual([page.state.refused.asks, page.effects], ["HEADER", [{ type: "focus", id: "header-first" }]]);
   page.on("refusedReadAgain", { form: { header_line: "0" } });
   assert.deepEqual(page.effect("readSample").form, { encoding: "cp932", header_line: "0" });
   const other = new Play({ mayChooseForm: false }).on("filesGiven", { files: [FIRST] });
@@ -144,7 +144,7 @@ test("no other file is taken while one is uploaded, checked or waited for", () =
   const message = "You can't choose another file while first.csv is being uploaded or checked.";
   assert.equal(page.on("filesGiven", { files: [SECOND] }).state.messages.notTaken, message);
 
-  page.on("jobCreated", { jobId: "j1", place: PLACE });
+  page.on("jobCreated", { jobId: "j1" }).on("placeFound", { place: PLACE });
   assert.equal(page.on("filesGiven", { files: [SECOND] }).state.messages.notTaken, message);
   assert.equal(page.state.file.name, "first.csv");
 
@@ -240,7 +240,7 @@ test("a job is created, its file is sent, and it is started", () => {
   const page = reading().wants("load");
   assert.deepEqual(page.effects, [{ type: "createJob", description: "{}", name: "first.csv", token: "t1", replaces: null }]);
 
-  page.on("jobCreated", { jobId: "j1", place: PLACE });
+  page.on("jobCreated", { jobId: "j1" }).on("placeFound", { place: PLACE });
   assert.deepEqual(page.does, ["open", "send"]);
   assert.equal(page.state.step, "transfer");
   page.on("sent");
@@ -291,7 +291,7 @@ test("another file with the same description is sent for the same job", () => {
 });
 
 test("a file whose connection was lost is sent again for the same job", () => {
-  const page = reading().wants("load").on("jobCreated", { jobId: "j1", place: PLACE });
+  const page = reading().wants("load").on("jobCreated", { jobId: "j1" }).on("placeFound", { place: PLACE });
   page.on("sendFailed", { isCancelled: false, error: "The connection was lost." });
   assert.deepEqual([page.state.transfer.status, page.state.messages.transfer, page.does], ["failed", "The connection was lost.", ["focus"]]);
 
@@ -301,7 +301,7 @@ test("a file whose connection was lost is sent again for the same job", () => {
 });
 
 test("a cancelled upload discards its job, if the user may", () => {
-  const page = reading().wants("load").on("jobCreated", { jobId: "j1", place: PLACE });
+  const page = reading().wants("load").on("jobCreated", { jobId: "j1" }).on("placeFound", { place: PLACE });
   assert.deepEqual(page.on("cancelled").does, ["cancelTransfer"]);
   page.on("sendFailed", { isCancelled: true, error: "Upload cancelled." });
   assert.deepEqual([page.effects, page.state.busy], [[{ type: "stopJob", jobId: "j1" }], "stopping"]);
@@ -310,14 +310,14 @@ test("a cancelled upload discards its job, if the user may", () => {
   page.on("triedAgain").on("described", { wanted: { ...page.state.wanted }, token: "t2" });
   assert.deepEqual([page.effect("createJob").token, page.effect("createJob").replaces], ["t2", "j1"]);
 
-  const other = reading(FIRST, { mayStop: false }).wants("load").on("jobCreated", { jobId: "j1", place: PLACE });
+  const other = reading(FIRST, { mayStop: false }).wants("load").on("jobCreated", { jobId: "j1" }).on("placeFound", { place: PLACE });
   assert.deepEqual(other.on("sendFailed", { isCancelled: true, error: "Upload cancelled." }).does, ["focus"]);
   other.on("triedAgain").on("described", { wanted: { ...other.state.wanted }, token: "t2" });
   assert.deepEqual(other.does, ["findPlace"]);
 });
 
 test("a webhook that is refused is marked at its field", () => {
-  const page = reading().wants("check").on("jobFailed", { error: { message: "No public address.", status: 422 } });
+  const page = reading().wants("check").on("jobFailed", { error: { message: "No public address.", status: 400, member: "Webhook.Url" } });
 
   assert.deepEqual([page.state.messages.webhook, page.state.messages.job], ["No public address.", null]);
   assert.deepEqual(page.effects, [{ type: "focus", id: "webhook-url" }]);
@@ -331,14 +331,14 @@ test("a check is followed to its end, with longer and longer pauses", () => {
   const { number } = page.effect("readCheck");
   const pauses = [];
   for (let look = 0; look < 10; look += 1) {
-    page.on("checkSeen", { number, found: { HasEnded: false, Phase: "stage", Doing: "Reading the file", Position: 300 } });
+    page.on("checkSeen", { number, found: { Phase: "stage", Progress: { Doing: "Reading the file" }, Position: 300 } });
     pauses.push(page.effect("waitForCheck").pauseMs);
     assert.deepEqual(page.on("checkWaited", { number }).effects, [{ type: "readCheck", number, previewId: "p1" }]);
   }
   assert.deepEqual([page.state.check.text, page.state.check.rows], ["Reading the file", 300]);
   assert.deepEqual([pauses[0], pauses.at(-1)], [250, 1500]);
 
-  page.on("checkSeen", { number, found: { HasEnded: true, Status: "SUCCEEDED", Notices: [] } });
+  page.on("checkSeen", { number, found: { CompletedAt: 1, Status: "SUCCEEDED" } });
 
   assert.deepEqual([page.state.check.status, page.state.check.title], ["checked", "What this import would do"]);
   assert.deepEqual(page.on("checkedFileLoaded").does, ["describe"]);
@@ -356,12 +356,12 @@ test("an earlier check is not mistaken for the latest", () => {
   const { number } = page.state.check;
   page.wants("check").on("checkStarted", { previewId: "p2" });
 
-  assert.deepEqual(page.on("checkSeen", { number, found: { HasEnded: false, Doing: "Old" } }).effects, []);
+  assert.deepEqual(page.on("checkSeen", { number, found: { Progress: { Doing: "Old" } } }).effects, []);
   assert.deepEqual(page.on("checkWaited", { number }).effects, []);
   assert.deepEqual(page.on("checkLost", { number, error: LOST }).state.check.status, "running");
   // It can be cancelled as soon as it is known.
   assert.deepEqual(page.on("checkCancelled").effects, [{ type: "stopCheck", previewId: "p2" }]);
-  page.on("checkSeen", { number: number + 1, found: { HasEnded: true, Status: "STOPPED" } });
+  page.on("checkSeen", { number: number + 1, found: { CompletedAt: 1, Status: "STOPPED" } });
   assert.deepEqual([page.state.check.title, page.state.messages.preview], ["Check cancelled", null]);
 });
 
@@ -397,7 +397,7 @@ test("a start that failed after the upload is tried again without the file", () 
 });
 
 test("doubtful rows are confirmed before the import, once for each job", () => {
-  const doubtful = { Notices: [{ Text: "20 rows create profiles of their own.", IsDoubtful: true }, { Text: "1 row was skipped.", IsDoubtful: false }] };
+  const doubtful = { Notices: [{ Message: "20 rows create profiles of their own.", Doubtful: true }, { Message: "1 row was skipped.", Doubtful: false }] };
   const asking = { description: '{"DoubtfulRows":"REFUSE"}' };
   const page = reading().checks(doubtful, asking);
   assert.equal(page.state.check.result.doubts.length, 1);
@@ -410,7 +410,7 @@ test("doubtful rows are confirmed before the import, once for each job", () => {
   assert.deepEqual(page.effects, [{ type: "startJob", jobId: "j1", isConfirmed: true }]);
 
   page.on("notStarted", { error: LOST }).on("columnsWanted").wants("load", { description: '{"other":1}' });
-  page.on("jobCreated", { jobId: "j2", place: PLACE });
+  page.on("jobCreated", { jobId: "j2" }).on("placeFound", { place: PLACE });
   assert.equal(page.on("sent").effect("startJob").isConfirmed, false);
   assert.deepEqual(reading().checks(doubtful, { description: '{"DoubtfulRows":"LOAD"}' }).state.check.result.doubts, []);
 });

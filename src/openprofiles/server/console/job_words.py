@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.job_report import JobReport
 
 STATUS_WORDS = {
     UploadJobStatus.CREATED: "Not started",
@@ -22,12 +20,6 @@ _UNDO_WORDS = {
     UploadJobStatus.IN_PROGRESS: "Undoing",
     UploadJobStatus.SUCCEEDED: "Undone",
 }
-
-
-def notice_sentences(report: JobReport) -> list[str]:
-    """Describe the notices of a job, with what to do on these pages."""
-    option = "set “Rows that are too short” to “They fail” in the import options"
-    return report.notice_sentences(full_label_of, short_rows_option=option)
 
 
 def status_word(status: UploadJobStatus) -> str:

@@ -14,9 +14,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.field_labels import full_label_of
 from openprofiles.job_kinds import PHASE_WORDS
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.server.console.failed_rows import parts_of_file, read_failures, send_as_csv
+from openprofiles.server.console.failed_rows import parts_of_file, send_as_csv
 from openprofiles.server.console.job_progress import (
     milliseconds_between_looks,
     news_of,
@@ -24,9 +25,8 @@ from openprofiles.server.console.job_progress import (
     state_document,
     view_of,
 )
-from openprofiles.server.console.job_words import STATUS_WORDS, job_name, notice_sentences
+from openprofiles.server.console.job_words import STATUS_WORDS, job_name
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
-from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.result_bar import describe, parts_of
@@ -37,6 +37,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_table
 from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
+from openprofiles.uploads.failures.failure_groups import read_failures
 from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 from openprofiles.uploads.job_options import (
     CLEAR,
@@ -248,7 +249,7 @@ def show_job(visitor: Visitor, fault: str | None = None) -> Response:
     mapping = None if job.object_type is not None else read_mapping(job.fields, job.unique_key, strict=False)
     fields = () if mapping is None else mapping.fields
     options = JobOptions.from_json(job.options)
-    notices = notice_sentences(report)
+    notices = report.console_sentences()
     doubts = []
     if is_refusal(job.failure_message):
         doubts = [text for text, notice in zip(notices, report.notices, strict=True) if notice.is_doubtful]

@@ -1,11 +1,11 @@
-"""Names for the fields of a profile that people read: the one table of them, in groups, for all pages."""
+"""The fields of a profile in groups, for all pages."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from openprofiles.facts.standard_profile import ADDRESSES, FIELDS, attribute_of_target
+from openprofiles.facts.field_labels import ADDRESS_TITLES
+from openprofiles.facts.standard_profile import ADDRESSES, FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,6 @@ class FieldGroup:
 
 _NAMES = ("FirstName", "MiddleName", "LastName", "BusinessName")
 _CONTACT = tuple(field.path for field in FIELDS if field.path.endswith(("EmailAddress", "PhoneNumber")))
-_ADDRESS_TITLES = {
-    "Address": "Home address",
-    "ShippingAddress": "Shipping address",
-    "MailingAddress": "Mailing address",
-    "BillingAddress": "Billing address",
-}
 _OTHER = tuple(field.path for field in FIELDS if "." not in field.path and field.path not in _NAMES + _CONTACT)
 
 GROUPS: tuple[FieldGroup, ...] = (
@@ -40,36 +34,9 @@ GROUPS: tuple[FieldGroup, ...] = (
     ),
     *(
         FieldGroup(
-            _ADDRESS_TITLES[address], tuple(field.path for field in FIELDS if field.path.startswith(f"{address}."))
+            ADDRESS_TITLES[address], tuple(field.path for field in FIELDS if field.path.startswith(f"{address}."))
         )
         for address in ADDRESSES
     ),
     FieldGroup("Other", _OTHER, frozenset(("AccountNumber",))),
 )
-
-_LABELS = {
-    "EmailAddress": "Email",
-    "PersonalEmailAddress": "Personal email",
-    "BusinessEmailAddress": "Business email",
-    "GenderString": "Gender",
-    "PartyTypeString": "Party type",
-}
-
-
-def label_of(path: str) -> str:
-    """Name a field within its group: ``First name`` for ``FirstName``, ``City`` for ``BillingAddress.City``."""
-    member = path.rpartition(".")[2]
-    if member in _LABELS:
-        return _LABELS[member]
-    if found := re.fullmatch(r"Address(\d)", member):
-        return f"Address line {found[1]}"
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", member).capitalize()
-
-
-def full_label_of(path: str) -> str:
-    """Name a field or custom attribute on its own: ``City (billing address)``, ``tier`` for ``Attributes.tier``."""
-    attribute = attribute_of_target(path)
-    if attribute is not None:
-        return attribute
-    address, dot, _ = path.rpartition(".")
-    return f"{label_of(path)} ({_ADDRESS_TITLES[address].lower()})" if dot else label_of(path)

@@ -15,10 +15,11 @@ from typing import Any
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.blanks import BLANKS
+from openprofiles.facts.field_labels import full_label_of, label_of
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import FIELD_BY_PATH, FIELDS, GENDERS, PARTY_TYPES
 from openprofiles.operations.profile_shapes import members_of_values
-from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
+from openprofiles.server.console.profile_fields import GROUPS
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.model import load_model
 

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.field_labels import full_label_of, label_of
 from openprofiles.facts.keys import field_key_name
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.facts.standard_profile import (
@@ -37,7 +38,7 @@ from openprofiles.profiles.profiles import (
 from openprofiles.profiles.search import SearchKey, SearchPage, search_profiles
 from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
-from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
+from openprofiles.server.console.profile_fields import GROUPS
 from openprofiles.server.console.profile_form import (
     Draft,
     attribute_rows,

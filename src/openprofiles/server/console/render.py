@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from openprofiles.facts.field_labels import full_label_of
 from openprofiles.server.console.job_words import job_name, status_word, undo_word
-from openprofiles.server.console.profile_fields import full_label_of
 
 # Nothing from other hosts, nothing inline, no frames. Uploads and polling go to this server.
 _CONTENT_SECURITY_POLICY = (

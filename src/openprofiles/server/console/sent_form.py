@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from openprofiles.facts.field_labels import full_label_of
 from openprofiles.facts.standard_profile import FIELD_BY_PATH
-from openprofiles.server.console.profile_fields import full_label_of
 
 CSRF_FIELD = "csrf_token"
 

@@ -92,7 +92,8 @@ def routes(services: Services) -> list[Route]:
             COOKIE,
             make_cookie(services.master_key, access_key_id, services.clock()),
             max_age=int(LIFETIME.total_seconds()),
-            path="/console",
+            # Scripts of the console also call operations.
+            path="/",
             httponly=True,
             samesite="strict",
             secure=_is_https(services, request),
@@ -101,7 +102,7 @@ def routes(services: Services) -> list[Route]:
 
     def sign_out(visitor: Visitor) -> Response:
         answer = _redirect_to_sign_in(services, visitor.request)
-        answer.delete_cookie(COOKIE, path="/console")
+        answer.delete_cookie(COOKIE, path="/")
         return answer
 
     return [

@@ -56,6 +56,21 @@ class UploadPath:
     valid_until: datetime
 
 
+def upload_headers(client_token: str) -> dict[str, str]:
+    """Return the headers of the PUT of a file.
+
+    Args:
+        client_token: as in GetUploadJobPath.
+    """
+    # MD5 detects a corrupted key, as S3 defines it.
+    digest = hashlib.md5(base64.b64decode(client_token), usedforsecurity=False).digest()
+    return {
+        ALGORITHM_HEADER: "AES256",
+        KEY_HEADER: client_token,
+        KEY_MD5_HEADER: base64.b64encode(digest).decode(),
+    }
+
+
 def make_upload_path(
     master_key: MasterKey, job: UploadJob, *, base_url: str, lifetime_seconds: int, now: datetime
 ) -> UploadPath:

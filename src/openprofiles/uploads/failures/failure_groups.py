@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from openprofiles.master_key import MasterKey
+from openprofiles.profiles.session import Reading
 from openprofiles.store.upload_jobs import RowFault
+from openprofiles.uploads import jobs
 from openprofiles.uploads.failures.failed_rows_csv import split_row
 from openprofiles.uploads.failures.faults import sentence_for_many
-from openprofiles.uploads.job_report import FaultCount
+from openprofiles.uploads.job_report import FaultCount, JobReport
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.reading.dialect import Dialect
 
 EXAMPLES_PER_GROUP = 3
 
 _SHOWN_CHARACTERS = 120
+_REASONS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,27 @@ class FailureGroup:
     count: int
     sentence: str
     examples: list[Example] = field(default_factory=list)
+
+
+def read_failures(session: Reading, master_key: MasterKey, report: JobReport) -> tuple[list[FailureGroup], int, bool]:
+    """Return why rows failed.
+
+    Returns:
+        the most frequent reasons, how many more there are, and whether the rows are still kept.
+    """
+    if not report.fault_counts:
+        return [], 0, False
+    job_id = report.job.job_id
+    headers, dialect = jobs.read_file_columns(session, job_id)
+    counts = report.fault_counts[:_REASONS_SHOWN]
+    rows = jobs.list_example_rows(
+        session,
+        master_key,
+        job_id,
+        [(one.code, one.column_name, one.first_record) for one in counts],
+        rows_per_reason=EXAMPLES_PER_GROUP,
+    )
+    return group_failures(counts, rows, headers, dialect), len(report.fault_counts) - len(counts), bool(rows)
 
 
 def group_failures(

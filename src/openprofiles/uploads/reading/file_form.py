@@ -125,6 +125,8 @@ class FileOptions:
 
 # The only form that AWS accepts.
 STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
+# The form of the CSV that a sheet of a workbook is turned into.
+TABLE_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF", first_row=1)
 
 
 _READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blanks", "skips_blank_rows", "is_json_lines")

@@ -1,10 +1,14 @@
-// Sends JSON requests to the console's own paths, and turns failures into plain words.
+// Sends JSON requests to operations and to the console's own paths, and turns failures into plain words.
+// For an operation, the session and its token stand in for a signature.
 
 import { find, make } from "./elements.js";
 
 const metaContent = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 const SILENT = "Can't reach the server. Check your connection, then try again.";
+const SESSION_PATH = "/console/session";
 const SESSION_PATIENCE_MS = 10000;
+// How an operation refuses a session that has expired; the console's own paths answer with the status 401.
+const EXPIRED = "MissingAuthenticationTokenException";
 let token = metaContent("csrf-token");
 let accessKeyId = metaContent("access-key-id");
 
@@ -14,6 +18,8 @@ export class Refused extends Error {
     // 0: there was no response at all.
     this.status = status;
     this.answer = answer;
+    // The member of the request that is at fault, if the server says.
+    this.member = null;
   }
 }
 
@@ -32,25 +38,32 @@ export async function ask(path, options = {}) {
 export async function askForAnswer(path, { method = "POST", body = null, patienceMs = null } = {}) {
   let answer = await send(path, method, body, patienceMs);
   // After signing in again in another tab, the token is a new one.
-  if (answer.status === 403 && method !== "GET" && (await hasNewToken())) {
+  if (answer.status === 403 && path !== SESSION_PATH && (await hasNewToken())) {
     answer = await send(path, method, body, patienceMs);
   }
   if (!answer.ok) {
-    let document = {};
-    try {
-      document = await answer.json();
-    } catch {
-      // The response is not from this server but, for example, from a proxy.
-    }
-    throw new Refused(document.message || `The server returned status ${answer.status}.`, answer.status, document);
+    throw await refusalIn(answer);
   }
   return answer;
+}
+
+async function refusalIn(answer) {
+  let document = {};
+  try {
+    document = await answer.json();
+  } catch {
+    // The response is not from this server but, for example, from a proxy.
+  }
+  const status = answer.headers.get("x-amzn-errortype") === EXPIRED ? 401 : answer.status;
+  const refused = new Refused(document.Message || document.message || `The server returned status ${answer.status}.`, status, document);
+  refused.member = answer.headers.get("x-openprofiles-member");
+  return refused;
 }
 
 // Reads the browser's current session. Its token is used from now on, also by the forms of this page.
 // Throws OtherKey once if it is the session of another key: to try again means to continue with that key.
 export async function readSession() {
-  const session = await ask("/console/session", { method: "GET", patienceMs: SESSION_PATIENCE_MS });
+  const session = await ask(SESSION_PATH, { method: "GET", patienceMs: SESSION_PATIENCE_MS });
   if (!session.CsrfToken) {
     // Something other than this server has responded, such as the sign-in page of a network.
     throw new Refused(SILENT, 0);
@@ -67,9 +80,8 @@ export async function readSession() {
 }
 
 async function send(path, method, body, patienceMs) {
-  const headers = { Accept: "application/json" };
-  if (method !== "GET") {
-    headers["X-CSRF-Token"] = token;
+  const headers = { Accept: "application/json", "X-CSRF-Token": token };
+  if (body !== null) {
     headers["Content-Type"] = isBinary(body) ? "application/octet-stream" : "application/json";
   }
   const content = body === null || isBinary(body) ? body : JSON.stringify(body);

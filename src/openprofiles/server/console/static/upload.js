@@ -8,7 +8,7 @@ import { startTransfer } from "./transfer.js";
 import { JobForm, readForm } from "./upload_form.js";
 import { saveMapping } from "./upload_mappings.js";
 import { showSample } from "./upload_sample.js";
-import { initialState, next, takesFiles } from "./upload_state.js";
+import { NEEDS_CHOICE, initialState, next, takesFiles } from "./upload_state.js";
 import { View, openStep, sendingView } from "./upload_view.js";
 import { convertWorkbook, hasSheet, isWorkbook, showWorkbook } from "./upload_workbook.js";
 
@@ -16,6 +16,9 @@ const STOP_PATIENCE_MS = 5000;
 
 const { dataset } = find("upload");
 const base = location.pathname;
+const domainPath = `/domains/${encodeURIComponent(dataset.domain)}`;
+const api = `/openprofiles/v1${domainPath}`;
+const jobPath = (jobId) => `${api}/upload-jobs/${jobId}`;
 const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays), workbookForm: JSON.parse(dataset.workbookForm) });
 const view = new View({
   base,
@@ -63,7 +66,7 @@ const EFFECTS = {
   },
 
   readMapping: ({ name, number, isFileRead }) =>
-    report(ask(`${base}/mappings/${encodeURIComponent(name)}`, { body: { Columns: form.columns.headers } }), (mapping) => ["mappingRead", { number, name, mapping, isFileRead }], (error) => ["mappingFailed", { number, error }]),
+    report(ask(`${api}/mappings/${encodeURIComponent(name)}/comparison`, { body: { Columns: form.columns.headers } }), (mapping) => ["mappingRead", { number, name, mapping, isFileRead }], (error) => ["mappingFailed", { number, error }]),
   applyMapping({ name, mapping }) {
     find("saved").value = name;
     form.apply(name, mapping);
@@ -72,21 +75,23 @@ const EFFECTS = {
 
   describe: ({ isAnswered }) => describe(isAnswered),
   createJob: ({ description, name, token, replaces }) =>
-    report(ask(`${base}/jobs`, { body: { ...JSON.parse(description), DisplayName: name, IdempotencyToken: token, Replaces: replaces } }), (made) => ["jobCreated", { jobId: made.JobId, place: made }], (error) => ["jobFailed", { error }]),
-  renameJob: ({ jobId, name }) => report(askForJob(jobId, "name", { DisplayName: name }), () => ["jobRenamed"], (error) => ["jobFailed", { error }]),
-  findPlace: ({ jobId }) => report(askForJob(jobId, "path"), (place) => ["placeFound", { place }], (error) => ["jobFailed", { error }]),
+    report(ask(`${api}/upload-jobs`, { body: { ...JSON.parse(description), DisplayName: name, IdempotencyToken: token, Replaces: replaces } }), (made) => ["jobCreated", { jobId: made.JobId }], (error) => ["jobFailed", { error }]),
+  renameJob: ({ jobId, name }) => report(ask(`${jobPath(jobId)}/name`, { method: "PUT", body: { DisplayName: name } }), () => ["jobRenamed"], (error) => ["jobFailed", { error }]),
+  findPlace: ({ jobId }) => report(ask(`${jobPath(jobId)}/target`, { method: "GET" }), (place) => ["placeFound", { place }], (error) => ["jobFailed", { error }]),
 
   send: ({ file, place }) => send(file, place),
   cancelTransfer: () => transfer.stop(),
   // The user asked only to cancel the upload, and that is done.
-  stopJob: ({ jobId }) => report(ask(`${base}/jobs/${jobId}/stop`, { patienceMs: STOP_PATIENCE_MS }), () => ["jobStopped"], () => ["jobStopped"]),
+  stopJob: ({ jobId }) => report(ask(`${domainPath}/upload-jobs/${jobId}/stop`, { method: "PUT", patienceMs: STOP_PATIENCE_MS }), () => ["jobStopped"], () => ["jobStopped"]),
 
-  startCheck: ({ jobId }) => report(askForJob(jobId, "preview"), (started) => ["checkStarted", { previewId: started.PreviewId }], (error) => ["checkNotStarted", { error }]),
-  readCheck: ({ number, previewId }) => report(ask(`${base}/previews/${previewId}`, { method: "GET" }), (found) => ["checkSeen", { number, found }], (error) => ["checkLost", { number, error }]),
+  startCheck: ({ jobId }) => report(ask(`${jobPath(jobId)}/preview`), (started) => ["checkStarted", { previewId: started.PreviewId }], (error) => ["checkNotStarted", { error }]),
+  readCheck: ({ number, previewId }) => report(askForCheck(previewId), (found) => ["checkSeen", { number, found }], (error) => ["checkLost", { number, error }]),
   waitForCheck: ({ number, pauseMs }) => setTimeout(() => dispatch("checkWaited", { number }), pauseMs),
-  stopCheck: ({ previewId }) => report(ask(`${base}/previews/${previewId}/stop`), () => null, (error) => ["checkNotCancelled", { error }]),
+  stopCheck: ({ previewId }) => report(ask(`${jobPath(previewId)}/preview`, { method: "DELETE" }), () => null, (error) => ["checkNotCancelled", { error }]),
 
-  startJob: ({ jobId, isConfirmed }) => report(askForJob(jobId, "start", isConfirmed ? { DoubtfulRows: "LOAD" } : null), (started) => ["started", { location: started.Location }], (error) => ["notStarted", { error }]),
+  // The token makes sure that a request that is repeated, because its answer was lost, does not fail.
+  startJob: ({ jobId, isConfirmed }) =>
+    report(ask(`${jobPath(jobId)}/start`, { body: { IdempotencyToken: `console-${jobId}`, ...(isConfirmed ? { DoubtfulRows: "LOAD" } : {}) } }), () => ["started", { location: dataset.jobPage.replace("JOB_ID", jobId) }], (error) => ["notStarted", { error }]),
 };
 
 // Reports the result of a request as an event: [type, details], or null for no event.
@@ -102,8 +107,11 @@ async function report(request, onResult, onError) {
   }
 }
 
-function askForJob(jobId, what, body = null) {
-  return ask(`${base}/jobs/${jobId}/${what}`, { body });
+// Returns the progress of a check or, once it has ended, its results with the reasons for which rows would fail.
+async function askForCheck(previewId) {
+  const found = await ask(`${jobPath(previewId)}/preview?words=CONSOLE`, { method: "GET" });
+  const failures = found.Faults ? await ask(`${jobPath(previewId)}/failure-reasons`, { method: "GET" }) : { Items: [], MoreReasons: 0 };
+  return { ...found, failures };
 }
 
 // Returns the sample of a file, and the file that is shown and sent: a workbook is turned into CSV first.
@@ -125,8 +133,13 @@ async function askForSample(file, { sheet, ...chosen }) {
     }
     throw new Refused(`${file.name} can't be read. If it is a folder, choose a file in it; if the file has changed, choose it again.`, 0);
   }
-  const query = new URLSearchParams({ ...(shown === source ? {} : { workbook: "1" }), ...chosen, whole: content.byteLength === shown.size ? "1" : "0" });
-  return { shown, sample: await ask(`${base}/sample?${query}`, { body: content }) };
+  const { header_line: headerLine, ...rest } = chosen;
+  const query = new URLSearchParams({ ...rest, ...(headerLine ? { "header-line": headerLine } : {}), table: shown !== source, whole: content.byteLength === shown.size });
+  const sample = await ask(`${api}/file-samples?${query}`, { body: content });
+  if (sample.Question) {
+    throw new Refused(sample.Question.Message, NEEDS_CHOICE, { asks: sample.Question.Asks, candidates: sample.Candidates ?? [] });
+  }
+  return { shown, sample };
 }
 
 function requireSize(file, maxBytes, what) {
@@ -175,7 +188,7 @@ function newToken() {
 async function send(file, place) {
   const showSent = sendingView(file);
   showSent(0);
-  transfer = startTransfer(file, place.Url, place.Headers, showSent);
+  transfer = startTransfer(file, place.Path, place.Headers, showSent);
   try {
     await transfer.done;
   } catch (error) {
@@ -204,7 +217,7 @@ const ON_CLICK = {
   "read-refused": () => dispatch("refusedReadAgain", { form: { encoding: find("choose-encoding").value } }),
   "header-first": () => dispatch("refusedReadAgain", { form: { header_line: "1" } }),
   "header-none": () => dispatch("refusedReadAgain", { form: { header_line: "0" } }),
-  save: () => saveMapping(base, form, state.file),
+  save: () => saveMapping(api, form, state.file),
   cancel: () => dispatch("cancelled"),
   again: () => dispatch("triedAgain"),
   "transfer-back": () => dispatch("columnsWanted"),

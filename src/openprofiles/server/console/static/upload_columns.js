@@ -194,7 +194,7 @@ export class Columns {
     const isOut = !column.input.value.trim();
     const path = this.pathOf(column.input.value);
     column.apiName.textContent = path !== null && this.labels.has(path) ? path : "";
-    const isDoubtful = !isOut && column.chosenBy === null && suggestion.IsDoubtful;
+    const isDoubtful = !isOut && column.chosenBy === null && suggestion.Doubtful;
     toggle.textContent = isOut ? "Include" : "Skip";
     toggle.setAttribute("aria-label", `${toggle.textContent}: ${column.shown}`);
     item.className = isOut ? "out" : isDoubtful ? "doubtful" : "";

@@ -47,8 +47,8 @@ export class JobForm {
 
   // isSameFile: it is only read again, so what the user has chosen is kept where it still fits.
   show(sample, { isSameFile }) {
-    this.suggestedKey = sample.UniqueKey;
-    this.keyEvidence = new Map(Object.entries(sample.Keys));
+    this.suggestedKey = sample.UniqueKey ?? null;
+    this.keyEvidence = new Map(sample.UniqueKeys.map((evidence) => [evidence.Header, evidence]));
     find("phone-country").replaceChildren(...describePhoneCountry(sample.PhoneCountry));
     this.columns.show(sample.Columns, { keeps: isSameFile });
     this.chosenKey = isSameFile ? this.chosenKey : null;
@@ -168,7 +168,8 @@ export class JobForm {
 
   // Describes the job as the page shows it now, even if the page changes later. The name can be changed later.
   describe(file) {
-    const description = { ...this.describeMapping(), DataExpiry: Number(find("days").value) };
+    const { Targets, UniqueKey } = this.describeMapping();
+    const description = { Targets, UniqueKey, DataExpiry: Number(find("days").value) };
     if (find("doubtful-rows")) {
       description.DoubtfulRows = find("doubtful-rows").value;
     }
@@ -231,13 +232,13 @@ function describeForm() {
   return Object.fromEntries(FORM.filter(({ name }) => name in chosen).map(({ name, member, isNumber }) => [member, isNumber ? Number(chosen[name]) : chosen[name]]));
 }
 
-// country: {Text, Doubt}; null if all phone numbers have a country code.
+// country: {Text, Doubt}; undefined if all phone numbers have a country code.
 function describePhoneCountry(country) {
-  if (country === null) {
+  if (!country) {
     return [];
   }
   const doubt = `${country.Doubt} Numbers from other countries are compared by their digits alone. The country of a domain cannot be changed; to use a different one, import into a new domain.`;
-  return [make("p", { class: "hint" }, country.Text), country.Doubt === null ? null : make("p", { class: "warning" }, doubt)].filter(Boolean);
+  return [make("p", { class: "hint" }, country.Text), !country.Doubt ? null : make("p", { class: "warning" }, doubt)].filter(Boolean);
 }
 
 function faultOfLimit(kind, text) {

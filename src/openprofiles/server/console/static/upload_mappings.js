@@ -5,7 +5,7 @@ import { find, make } from "./elements.js";
 
 // Saves the mapping of the form under the name in its field.
 // file: the one that is shown; how it is read is saved, too.
-export async function saveMapping(base, form, file) {
+export async function saveMapping(api, form, file) {
   const field = find("mapping-name");
   const name = field.value.trim();
   const status = find("save-status");
@@ -22,7 +22,7 @@ export async function saveMapping(base, form, file) {
     return;
   }
   try {
-    await ask(`${base}/mappings/${encodeURIComponent(name)}/save`, { body: { ...form.describeMapping(), ...form.describeReading(file) } });
+    await ask(`${api}/mappings/${encodeURIComponent(name)}`, { method: "PUT", body: { ...form.describeMapping(), ...form.describeReading(file) } });
     status.textContent = `Saved as ${name}.`;
     offerSaved(name);
   } catch (error) {

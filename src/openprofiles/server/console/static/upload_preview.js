@@ -6,37 +6,37 @@ import { numberText } from "./locale.js";
 const SAMPLES_SHOWN = 4;
 
 const COUNTS = [
-  ["created", "Created", "Would be created"],
-  ["updated", "Updated", "Would be updated"],
-  ["unchanged", "Unchanged", "Unchanged"],
-  ["failed", "Failed", "Would fail"],
+  ["created", (found) => found.CreatedRecords, "Would be created"],
+  ["updated", (found) => found.UpdatedRecords - found.UnchangedRecords, "Would be updated"],
+  ["unchanged", (found) => found.UnchangedRecords, "Unchanged"],
+  ["failed", (found) => found.FailedRecords, "Would fail"],
 ];
 
 export function previewCounts(preview) {
-  const total = COUNTS.reduce((sum, [, name]) => sum + preview[name], 0);
+  const total = COUNTS.reduce((sum, [, countIn]) => sum + countIn(preview), 0);
   if (total === 0) {
     return [];
   }
-  const counts = COUNTS.map(([kind, name, label]) =>
-    make("div", { class: kind }, make("dt", {}, label), make("dd", {}, numberText.format(preview[name]))),
+  const counts = COUNTS.map(([kind, countIn, label]) =>
+    make("div", { class: kind }, make("dt", {}, label), make("dd", {}, numberText.format(countIn(preview)))),
   );
   return [bar(preview, total), make("dl", { class: "counts" }, ...counts)];
 }
 
-// failedRowsPath, failedRowsName: of the download of the rows that would fail.
+// preview: the answer of GetPreview, and `failures`, that of GetFailureReasons. failedRowsPath, failedRowsName: of the download of the rows that would fail.
 export function previewDetails(preview, { profilesPath, showsStored, nameOf, failedRowsPath, failedRowsName }) {
   const parts = [];
-  if (preview.Repeated) {
-    const rows = preview.Repeated === 1 ? "1 row has" : `${numberText.format(preview.Repeated)} rows have`;
+  if (preview.RepeatedRecords) {
+    const rows = preview.RepeatedRecords === 1 ? "1 row has" : `${numberText.format(preview.RepeatedRecords)} rows have`;
     parts.push(make("p", {}, `${rows} the same unique key as an earlier row; the later row wins.`));
   }
-  parts.push(...preview.Notices.filter((notice) => !notice.IsDoubtful).map((notice) => make("p", {}, notice.Text)));
-  if (preview.Faults?.length) {
-    parts.push(make("h3", {}, "Why rows would fail"), make("ul", { class: "reasons" }, ...preview.Faults.map(reason)));
-    if (preview.MoreReasons) {
-      parts.push(make("p", {}, `${numberText.format(preview.MoreReasons)} more kinds of error; the download has them all.`));
+  parts.push(...(preview.Notices ?? []).filter((notice) => !notice.Doubtful).map((notice) => make("p", {}, notice.Message)));
+  if (preview.failures.Items.length) {
+    parts.push(make("h3", {}, "Why rows would fail"), make("ul", { class: "reasons" }, ...preview.failures.Items.map(reason)));
+    if (preview.failures.MoreReasons) {
+      parts.push(make("p", {}, `${numberText.format(preview.failures.MoreReasons)} more kinds of error; the download has them all.`));
     }
-    parts.push(make("p", {}, make("a", { class: "button", href: failedRowsPath, download: failedRowsName }, preview.Failed === 1 ? "Download this row (CSV)" : `Download these ${numberText.format(preview.Failed)} rows (CSV)`)));
+    parts.push(make("p", {}, make("a", { class: "button", href: failedRowsPath, download: failedRowsName }, preview.FailedRecords === 1 ? "Download this row (CSV)" : `Download these ${numberText.format(preview.FailedRecords)} rows (CSV)`)));
     parts.push(make("p", { class: "hint" }, "Fix the rows in this file and import it, or fix them in your file and check it again. Columns starting with openprofiles_ say what is wrong with each row; they are ignored."));
   }
   parts.push(...samples(preview.Samples, { profilesPath, showsStored, nameOf }));
@@ -45,13 +45,13 @@ export function previewDetails(preview, { profilesPath, showsStored, nameOf, fai
 
 // Returns the counts as one sentence for screen readers.
 export function previewSentence(preview) {
-  return `${COUNTS.map(([, name, label]) => `${numberText.format(preview[name])} ${label.toLowerCase()}`).join(", ")}.`;
+  return `${COUNTS.map(([, countIn, label]) => `${numberText.format(countIn(preview))} ${label.toLowerCase()}`).join(", ")}.`;
 }
 
 function bar(preview, total) {
   let start = 0;
-  const parts = COUNTS.filter(([, name]) => preview[name]).map(([kind, name]) => {
-    const width = (preview[name] / total) * 1000;
+  const parts = COUNTS.filter(([, countIn]) => countIn(preview)).map(([kind, countIn]) => {
+    const width = (countIn(preview) / total) * 1000;
     start += width;
     return makeSvg("rect", { class: kind, x: start - width, width: Math.max(0, width - 2), height: 20 });
   });
@@ -61,9 +61,9 @@ function bar(preview, total) {
 function reason(fault) {
   const count = fault.Count === 1 ? "1 row" : `${numberText.format(fault.Count)} rows`;
   const examples = fault.Examples.map((example) =>
-    make("li", {}, `line ${numberText.format(example.Line)}: `, example.Text ? make("code", {}, example.Text) : example.Text === null ? "(not kept)" : "(empty)"),
+    make("li", {}, `line ${numberText.format(example.Line)}: `, example.Text ? make("code", {}, example.Text) : example.Text === undefined ? "(not kept)" : "(empty)"),
   );
-  return make("li", {}, make("p", {}, make("strong", {}, count), `: ${fault.Sentence}`), examples.length ? make("ul", {}, ...examples) : null);
+  return make("li", {}, make("p", {}, make("strong", {}, count), `: ${fault.Message}`), examples.length ? make("ul", {}, ...examples) : null);
 }
 
 function samples(all, { profilesPath, showsStored, nameOf }) {

@@ -6,10 +6,10 @@
 // What the user has entered stays in the fields of the page. A job is described by them when it is begun, and is created,
 // renamed or sent again only as far as that description differs from the latest job.
 
-// The status of an answer about a file for which the user has to decide how it is read.
-export const NEEDS_CHOICE = 422;
-// The status of an answer about a job whose webhook the server refuses.
-const WEBHOOK_REFUSED = 422;
+// The status of an error about a file for which the user has to decide how it is read.
+export const NEEDS_CHOICE = "needs choice";
+// The member at fault in a job whose webhook the server refuses.
+const WEBHOOK_URL = "Webhook.Url";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 1500;
@@ -29,8 +29,8 @@ export function initialState({ mayStop, mayChooseForm }) {
     file: null,
     // The file that is being read to replace it: {file, form}.
     candidate: null,
-    // The file that could not be read without a choice: {file, form, asks, candidates}; asks is "encoding",
-    // with the likely ones, or "header".
+    // The file that could not be read without a choice: {file, form, asks, candidates}; asks is "ENCODING",
+    // with the likely ones, or "HEADER".
     refused: null,
     // Counts the questions to the server about the file, so that the answer to an earlier one is not mistaken for the latest.
     question: 0,
@@ -144,10 +144,9 @@ const TRANSITIONS = {
     showChoice(state);
     say(state, "choose", error);
     if (error.status === NEEDS_CHOICE && state.mayChooseForm) {
-      const candidates = error.answer?.Candidates ?? [];
-      const asks = error.answer?.Asks ?? "encoding";
+      const { candidates, asks } = error.answer;
       state.refused = { file, form, asks, candidates };
-      run("focus", { id: asks === "header" ? "header-first" : candidates.length ? "candidate-0" : "choose-encoding" });
+      run("focus", { id: asks === "HEADER" ? "header-first" : candidates.length ? "candidate-0" : "choose-encoding" });
     } else {
       run("focus", { id: "file" });
     }
@@ -182,7 +181,7 @@ const TRANSITIONS = {
       state.drift = { error };
       run("restoreMapping", { name: state.appliedMapping });
     } else if (number === state.question) {
-      say(state, "form", error.answer?.Asks === "header" ? `${error.message} Enter 1 as the line of the header if this row is the header, or 0 if the file has no header.` : error);
+      say(state, "form", error.answer?.asks === "HEADER" ? `${error.message} Enter 1 as the line of the header if this row is the header, or 0 if the file has no header.` : error);
     }
     answer(state, false, run);
   },
@@ -248,7 +247,7 @@ const TRANSITIONS = {
       if (state.creation?.description !== wanted.description || state.creation.name !== wanted.name) {
         state.creation = { description: wanted.description, name: wanted.name, token };
       }
-      prepare(state, run, "createJob", { ...state.creation, replaces: job?.id ?? null });
+      prepare(state, run, "createJob", { ...state.creation, replaces: state.mayStop ? (job?.id ?? null) : null });
     } else if (job.name !== wanted.name) {
       prepare(state, run, "renameJob", { jobId: job.id, name: wanted.name });
     } else {
@@ -256,11 +255,11 @@ const TRANSITIONS = {
     }
   },
 
-  jobCreated(state, { jobId, place }, run) {
+  jobCreated(state, { jobId }, run) {
     const { description, name } = state.creation;
     state.job = { id: jobId, description, name, sentFile: null };
     state.isConfirmed = false;
-    transfer(state, place, run);
+    send(state, run);
   },
 
   jobRenamed(state, _, run) {
@@ -275,7 +274,7 @@ const TRANSITIONS = {
   jobFailed(state, { error }, run) {
     state.busy = null;
     forgetJob(state, error);
-    if (error.status === WEBHOOK_REFUSED) {
+    if (error.member === WEBHOOK_URL) {
       state.step = "columns";
       say(state, "webhook", error.message);
       run("focus", { id: "webhook-url" });
@@ -345,10 +344,10 @@ const TRANSITIONS = {
     if (number !== state.check.number) {
       return;
     }
-    if (!found.HasEnded) {
+    if (found.CompletedAt === undefined) {
       const isReading = found.Phase === "stage" && found.Position > 0;
       const { pauseMs } = state.check;
-      state.check = { ...state.check, status: "running", phase: found.Phase, text: found.Doing, rows: isReading ? found.Position : null, pauseMs: Math.min(LONGEST_PAUSE_MS, pauseMs * PAUSE_GROWTH) };
+      state.check = { ...state.check, status: "running", phase: found.Phase, text: found.Progress?.Doing ?? "Queued", rows: isReading ? found.Position : null, pauseMs: Math.min(LONGEST_PAUSE_MS, pauseMs * PAUSE_GROWTH) };
       run("waitForCheck", { number, pauseMs });
       return;
     }
@@ -360,7 +359,7 @@ const TRANSITIONS = {
     }
     const isHopeless = found.Status === "FAILED";
     const asks = JSON.parse(state.wanted.description).DoubtfulRows === "REFUSE";
-    const doubts = asks && !isHopeless ? found.Notices.filter((notice) => notice.IsDoubtful) : [];
+    const doubts = asks && !isHopeless ? (found.Notices ?? []).filter((notice) => notice.Doubtful) : [];
     state.check = { ...state.check, status: "checked", title: isHopeless ? "The import would fail" : "What this import would do", result: { found, isHopeless, doubts, previewId } };
     if (isHopeless) {
       say(state, "preview", found.Message ? `Nothing has been imported. The import would fail with: “${found.Message}”` : "No row of this file can be imported.");

@@ -104,13 +104,13 @@ export class View {
     find("preview-counts").replaceChildren(...(result === null ? [] : previewCounts(result.found)));
     find("preview-details").replaceChildren(...(result === null ? [] : previewDetails(result.found, { ...this.previewOptions, ...this.failedRows(result, wanted) })));
     find("doubts").hidden = !doubts.length;
-    find("doubts-text").replaceChildren(...doubts.map((notice) => make("p", {}, notice.Text)));
+    find("doubts-text").replaceChildren(...doubts.map((notice) => make("p", {}, notice.Message)));
     if (result !== null) {
       find("preview-status").textContent = previewSentence(result.found);
     }
     const load = find("load-checked");
     if (load) {
-      const rows = result === null ? 0 : result.found.Created + result.found.Updated + result.found.Unchanged;
+      const rows = result === null ? 0 : result.found.CreatedRecords + result.found.UpdatedRecords;
       load.hidden = result === null || result.isHopeless;
       load.textContent = rows === 1 ? "Import 1 row" : `Import ${numberText.format(rows)} rows`;
     }
@@ -158,8 +158,8 @@ function showMessages(messages, before) {
 
 function showRefused(refused, onChoose) {
   if (find("choose-encoding")) {
-    find("choose-header-part").hidden = refused?.asks !== "header";
-    find("choose-encoding-part").hidden = refused?.asks !== "encoding";
+    find("choose-header-part").hidden = refused?.asks !== "HEADER";
+    find("choose-encoding-part").hidden = refused?.asks !== "ENCODING";
     find("refused-name").textContent = refused === null ? "" : refused.file.name;
     find("choose-encoding").value = refused?.form.encoding ?? "";
     const candidates = refused?.candidates ?? [];
