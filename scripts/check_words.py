@@ -55,8 +55,6 @@ EXPRESSIONS = {
 REWRITTEN_SOON = (
     "src/openprofiles/uploads/loading/*",
     "src/openprofiles/store/*bulk*",
-    "src/openprofiles/server/extension.py",
-    "src/openprofiles/server/*_document*.py",
 )
 
 # Released migrations are never changed. types.py is generated.
