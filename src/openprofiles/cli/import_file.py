@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
@@ -19,25 +18,21 @@ import click
 
 from openprofiles.cli.exit_statuses import (
     EXIT_FAILED,
-    EXIT_INTERRUPTED,
     CommandFault,
     discard_output,
-    exit_status_of_job,
 )
 from openprofiles.cli.failed_rows_file import (
     check_failed_rows_path,
     check_unchanged,
     default_failed_rows_path,
     has_folder,
-    remove_failed_rows,
-    save_failed_rows,
 )
 from openprofiles.cli.import_objects import ObjectsImport, check_arguments
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
+from openprofiles.cli.import_run import DISPLAY_NAME_MAX_LENGTH, Ended, ImportRun
 from openprofiles.cli.importer import Importer, ImportFault, KeptMapping, read_kept_mapping
-from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import columns_of_other_values, notice_messages
-from openprofiles.cli.job_summary import describe_bad_end, describe_way_past_check, state_members, summary_lines
+from openprofiles.cli.job_summary import describe_way_past_check, summary_lines
 from openprofiles.cli.job_watch import send_and_watch
 from openprofiles.cli.options import (
     Name,
@@ -67,7 +62,6 @@ if TYPE_CHECKING:
 
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
-_DISPLAY_NAME_MAX_LENGTH = 255
 _ARGUMENTS = "openprofiles.arguments"
 _LIMIT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,4})?)(?P<percent>%?)")
 
@@ -432,7 +426,7 @@ def import_file(
             check_unchanged(failed_rows_path)
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
         failure_limit = FailureLimit(records=0) if all_or_nothing else max_failed
-        name = (display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH]
+        name = (display_name or Path(source.name).name)[:DISPLAY_NAME_MAX_LENGTH]
         assert domain is not None, "without it nothing is loaded"
         if object_type is not None:
             status = ObjectsImport(
@@ -549,12 +543,10 @@ def _print_suggestion(
 
 
 @dataclass(kw_only=True)
-class _Import:
-    """One run of the command."""
+class _Import(ImportRun):
+    """One run of the command on a file of profiles."""
 
-    source: SourceFile
     mapping: ImportMapping
-    domain_name: str
     phone_region: GivenPhoneRegion
     policies: ImportPolicies
     mapping_name: str | None
@@ -562,14 +554,10 @@ class _Import:
     chosen: FileChoices
     save_as: str | None
     data_expiry_days: int | None
-    display_name: str
-    failed_rows_path: Path | None
-    place: str
-    is_json: bool
-    is_dry_run: bool
     region_of_domain: str | None = None
     phone_country: PhoneCountry | None = None
     was_saved: bool = False
+    domain: ImportDomain | None = None
 
     def __post_init__(self) -> None:
         # Checked before anything is created; a server would say the same.
@@ -578,73 +566,45 @@ class _Import:
     def _make_options(self) -> JobOptions | None:
         return self.policies.to_options(self.mapping, self.source.form.to_options())
 
-    def run(self, importer: Importer, poll_seconds: float) -> int:
-        """Load the file; returns the exit status."""
-        with ExitStack() as at_end:
-            started = time.monotonic()
-            try:
-                self.source.check_clearing(self._options, [one.header for one in self.mapping.columns.fields])
-                domain = importer.find_or_create_domain(self.domain_name, is_dry_run=self.is_dry_run)
-                if self.is_dry_run:
-                    at_end.callback(importer.discard, domain)
-                if domain.phone_region is not None:
-                    self._check_phones(importer, domain, domain.phone_region)
-                days = self.data_expiry_days or domain.expiration_days
-                try:
-                    self._print_plan(domain, days)
-                except BrokenPipeError:
-                    # Not silently: "import ... | head" closes the pipe before the load.
-                    discard_output()
-                    raise ImportFault("Nothing was loaded: the program that reads the output has exited.") from None
-                if domain.was_created and not self.is_json:
-                    self._print_similar_domains(importer, domain)
-                job_id, progress, interrupted = self._load(importer, domain, days, poll_seconds)
-                asks = self._is_refused(progress) and not self.is_dry_run and not self.is_json
-                if asks and _confirm_doubtful(progress):
-                    self.policies = replace(self.policies, loads_doubtful=True)
-                    self._options = self._make_options()
-                    job_id, progress, interrupted = self._load(importer, domain, days, poll_seconds)
-                cannot_save = None if self.is_dry_run or self._is_refused(progress) else self._save_mapping(importer)
-            except (KeyboardInterrupt, CommandFault, DomainError):
-                # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
-                with suppress(CommandFault, DomainError):
-                    importer.stop_job()
-                raise
-            samples = importer.read_samples() if self.is_dry_run else ()
-            seconds = time.monotonic() - started
-            if cannot_save is not None:
-                click.echo(f"The mapping could not be saved as {self.save_as}: {cannot_save}", err=True)
-            failed_rows_file = None
-            if progress["FailedRecords"] and self.failed_rows_path is not None:
-                way = self._way_to_failed_rows(job_id)
-                failed_rows_file = save_failed_rows(importer, self.failed_rows_path, progress["FailedRecords"], way)
-            # The rows that an earlier load of this file left there are fixed.
-            are_fixed = not self.is_dry_run and progress["Status"] == "SUCCEEDED"
-            if are_fixed and self.failed_rows_path is not None and not remove_failed_rows(self.failed_rows_path):
-                click.echo(f"{self.failed_rows_path} was changed during the import, so it was kept.", err=True)
+    def load(self, importer: Importer, poll_seconds: float, at_end: ExitStack) -> Ended:
+        """Print the plan, and load the file."""
+        self.source.check_clearing(self._options, [one.header for one in self.mapping.columns.fields])
+        self.domain = domain = importer.find_or_create_domain(self.domain_name, is_dry_run=self.is_dry_run)
+        if self.is_dry_run:
+            at_end.callback(importer.discard, domain)
+        if domain.phone_region is not None:
+            self._check_phones(importer, domain, domain.phone_region)
         try:
-            self._print_end(importer, domain, job_id, days, progress, seconds, failed_rows_file, samples)
+            self._print_plan(domain)
         except BrokenPipeError:
-            # The load has ended, whether anybody reads about it or not.
+            # Not silently: "import ... | head" closes the pipe before the load.
             discard_output()
-        if interrupted and progress["Status"] == "STOPPED":
-            return EXIT_INTERRUPTED
-        return EXIT_FAILED if self._is_refused(progress) else exit_status_of_job(progress["Status"])
+            raise ImportFault("Nothing was loaded: the program that reads the output has exited.") from None
+        if domain.was_created and not self.is_json:
+            self._print_similar_domains(importer, domain)
+        ended = self._run_job(importer, domain, poll_seconds)
+        asks = self.is_refused(ended.progress) and not self.is_dry_run and not self.is_json
+        if asks and _confirm_doubtful(ended.progress):
+            self.policies = replace(self.policies, loads_doubtful=True)
+            self._options = self._make_options()
+            ended = self._run_job(importer, domain, poll_seconds)
+        if not self.is_dry_run and not self.is_refused(ended.progress):
+            self._save_mapping(importer)
+        return ended
 
-    def _load(
-        self, importer: Importer, domain: ImportDomain, days: int, poll_seconds: float
-    ) -> tuple[str, Mapping[str, Any], bool]:
-        """Run one upload job, or its preview.
+    @property
+    def _days(self) -> int:
+        assert self.domain is not None, "it is found before anything else"
+        return self.data_expiry_days or self.domain.expiration_days
 
-        Returns:
-            the id of the job, its last progress, and whether Ctrl-C was pressed.
-        """
+    def _run_job(self, importer: Importer, domain: ImportDomain, poll_seconds: float) -> Ended:
+        """Run one upload job, or its preview."""
         from openprofiles.cli.import_progress import ProgressDisplay
 
         job_id = importer.create_job(
             self.mapping,
-            display_name=self._job_name,
-            data_expiry_days=days,
+            display_name=self.job_name,
+            data_expiry_days=self._days,
             options=self._options,
             needs_options=self.source.needs_options or not self.policies.is_default,
         )
@@ -653,7 +613,8 @@ class _Import:
             with suppress(BrokenPipeError):
                 click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
         with ProgressDisplay(lines=not self.is_json) as display:
-            return job_id, *send_and_watch(importer, self.source, display, poll_seconds, is_dry_run=self.is_dry_run)
+            watched = send_and_watch(importer, self.source, display, poll_seconds, is_dry_run=self.is_dry_run)
+        return Ended(job_id, *watched)
 
     def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
         """Check the country of the phone numbers, once the server shows that of the domain."""
@@ -686,7 +647,7 @@ class _Import:
     def _has_checks(self) -> bool:
         return self._options is not None and bool(self._options.checks)
 
-    def _is_refused(self, progress: Mapping[str, Any]) -> bool:
+    def is_refused(self, progress: Mapping[str, Any]) -> bool:
         """Return whether the load waits, or would wait, for the decision of the user."""
         if not any(one["Doubtful"] for one in progress.get("Notices", ())) or self.policies.loads_doubtful:
             return False
@@ -694,32 +655,19 @@ class _Import:
 
         return self.is_dry_run or is_refusal(progress.get("Message"))
 
-    @property
-    def _job_name(self) -> str:
-        """Name the upload job; that of a dry run is listed as STOPPED for a day."""
-        if not self.is_dry_run:
-            return self.display_name
-        return self.display_name[: _DISPLAY_NAME_MAX_LENGTH - len(DRY_RUN_MARK)] + DRY_RUN_MARK
-
-    def _save_mapping(self, importer: Importer) -> str | None:
-        """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""
+    def _save_mapping(self, importer: Importer) -> None:
+        """Save the mapping if requested; if it cannot be saved, the import continues."""
         if self.save_as is None:
-            return None
+            return
         mapping = KeptMapping(self.mapping.fields, self.mapping.unique_key.name, self.source.headers, self.chosen)
         try:
             importer.save_mapping(self.save_as, mapping)
         except (CommandFault, DomainError) as error:
-            return str(error)
-        self.was_saved = True
-        return None
+            click.echo(f"The mapping could not be saved as {self.save_as}: {error}", err=True)
+        else:
+            self.was_saved = True
 
-    def _way_to_failed_rows(self, job_id: str) -> str:
-        """Name the command that writes the failed rows; a dry run leaves none."""
-        if self.is_dry_run:
-            return ""
-        return f" To get them: openprofiles jobs failed {job_id} --domain {self.domain_name}{self.place} -o FILE"
-
-    def _print_plan(self, domain: ImportDomain, days: int) -> None:
+    def _print_plan(self, domain: ImportDomain) -> None:
         from openprofiles.cli.import_mapping import describe_displaced, describe_key, describe_mapping
 
         if self.is_json:
@@ -737,9 +685,8 @@ class _Import:
             )
         if not self.is_dry_run:
             click.echo(f"Loading {self.source.name} into the domain {domain.name}:")
-        click.echo(f"  read as {self.source.describe_form()}")
-        for line in (*self.source.describe_table(), *self.source.describe_lines_above()):
-            click.echo(f"  {shown(line)}")
+        for line in self.form_lines():
+            click.echo(line)
         if self.saved is not None and (arguments := self.saved.reading.to_arguments()):
             click.echo(f"  as saved with the mapping {self.mapping_name}, unless it does not apply: {shown(arguments)}")
         for doubt in self.source.describe_doubts():
@@ -754,8 +701,8 @@ class _Import:
         for line in describe_key(self.mapping.columns, self.mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
-            f"Profiles from this import expire on {_expiry_date(days)} ({days:,} days) unless a later import updates "
-            "them."
+            f"Profiles from this import expire on {_expiry_date(self._days)} ({self._days:,} days) unless a later "
+            "import updates them."
         )
 
     def _print_similar_domains(self, importer: Importer, created: ImportDomain) -> None:
@@ -766,72 +713,14 @@ class _Import:
         if like := names_like(self.domain_name, others):
             click.echo(f"Note: {self.domain_name} is a new domain. Similar names: {', '.join(like)}.", err=True)
 
-    def _print_end(
-        self,
-        importer: Importer,
-        domain: ImportDomain,
-        job_id: str,
-        days: int,
-        progress: Mapping[str, Any],
-        seconds: float,
-        failed_rows_file: Path | None,
-        samples: Sequence[Mapping[str, Any]],
-    ) -> None:
-        from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
-
-        if self.is_dry_run:
-            if (bad_end := describe_dry_run_end(progress)) is not None:
-                click.echo(bad_end, err=True)
-        elif (bad_end := describe_bad_end(job_id, progress)) is not None:
-            click.echo(bad_end, err=True)
-        if self._is_refused(progress):
-            click.echo(
-                "Without confirmation, such an import loads nothing. To load the file anyway, use --yes.", err=True
-            )
-        if self.is_json:
-            document: dict[str, Any] = {
-                "domain": self.domain_name,
-                "domain_created": domain.was_created and not self.is_dry_run,
-                "job_id": None if self.is_dry_run else job_id,
-                **state_members(progress),
-                "seconds": round(seconds, 3),
-                "data_expiry_days": days,
-                "expires_on": _expiry_date(days),
-                **self._mapping_members(),
-                "values_checked": self._has_checks and not importer.place.left_out_options,
-                "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
-            }
-            if self.is_dry_run:
-                document |= {"dry_run": True, "samples": [sample_members(sample) for sample in samples]}
-            elif self.save_as is not None:
-                document["saved_mapping"] = self.save_as if self.was_saved else None
-            click.echo(json.dumps(document))
-            return
-        if self.is_dry_run:
-            click.echo("Nothing was loaded. The result would be:")
-        for line in summary_lines(progress, seconds):
-            click.echo(line)
-        for line in self._ways_past_checks(progress):
-            click.echo(line)
-        for line in sample_lines(samples):
-            click.echo(line)
-        if self.was_saved:
-            click.echo(
-                f"The mapping was saved as {self.save_as}. Load the next file of this kind with --mapping "
-                f"{self.save_as}."
-            )
-        if progress["FailedRecords"] and self.failed_rows_path is None:
-            click.echo(
-                "To write the failed rows and their reasons to a file, use --failed-rows."
-                if self.is_dry_run
-                else f"The failed rows and their reasons are kept.{self._way_to_failed_rows(job_id)}"
-            )
-        if failed_rows_file:
-            click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
-
-    def _mapping_members(self) -> dict[str, Any]:
-        """Describe how the file was read, for programs."""
+    def members(self, importer: Importer) -> Mapping[str, Any]:
+        """Describe the import for programs, besides its result."""
+        assert self.domain is not None, "it is found before anything else"
         members: dict[str, Any] = {
+            "domain_created": self.domain.was_created and not self.is_dry_run,
+            "data_expiry_days": self._days,
+            "expires_on": _expiry_date(self._days),
+            "values_checked": self._has_checks and not importer.place.left_out_options,
             "unique_key": self.mapping.unique_key.header,
             "file": self.source.form_json(),
             "mapping": {field.header: field.target for field in self.mapping.columns.fields},
@@ -841,12 +730,23 @@ class _Import:
         if self.mapping_name is not None:
             drift = self.mapping.drift
             members["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
+        if self.save_as is not None and not self.is_dry_run:
+            members["saved_mapping"] = self.save_as if self.was_saved else None
         return members
 
-    def _ways_past_checks(self, progress: Mapping[str, Any]) -> Iterator[str]:
-        """Describe how to load the values that a check refused."""
+    def notes(self) -> Iterator[str]:
+        """Describe what else was done, for people."""
+        if self.was_saved:
+            yield (
+                f"The mapping was saved as {self.save_as}. Load the next file of this kind with --mapping "
+                f"{self.save_as}."
+            )
+
+    def summary(self, progress: Mapping[str, Any], seconds: float) -> Iterator[str]:
+        """Describe the result for people, and how to load the values that a check refused."""
         from openprofiles.cli.value_forms import describe_form
 
+        yield from summary_lines(progress, seconds)
         for one in progress.get("Faults", ()):
             column = one.get("Column")
             form = column and describe_form(one["Code"], column, self.source.values_of(column))
