@@ -15,7 +15,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from openprofiles.wire.app import Context, Finished, Handler, wire_app
+from openprofiles.wire.app import Context, Finished, Handler, WireApp
 from openprofiles.wire.errors import STATUS_BY_CODE, WireError, write_error
 from openprofiles.wire.model import Operation
 from openprofiles.wire.signature import SignedRequest, verify_head
@@ -48,7 +48,7 @@ def to_wire_error(error: Exception) -> WireError | None:
 def raw_service(**handlers: Handler[str]) -> Iterator[tuple[RawClient, list[Finished[str]]]]:
     """A server that trusts everyone, and what it reported."""
     finished: list[Finished[str]] = []
-    app = wire_app(
+    app = WireApp(
         MODEL,
         handlers,
         trust_everyone,
@@ -75,7 +75,7 @@ def test_a_handlers_own_error_reaches_boto3_as_its_modelled_exception() -> None:
     def get_domain(context: Context[str], request: Any) -> dict[str, Any]:
         raise CustomerFault("Domain d does not exist.")
 
-    app = wire_app(
+    app = WireApp(
         MODEL,
         {"GetDomain": get_domain},
         verify_signature,
@@ -152,7 +152,7 @@ def test_every_answer_has_a_request_id_of_its_own_and_a_date() -> None:
 
 
 def test_nothing_is_said_about_routes_before_the_signature_is_verified() -> None:
-    app = wire_app(MODEL, {}, verify_signature, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, {}, verify_signature, allow_everything, version="1.2.3")
     with serve(app) as address:
         http = RawClient(address)
         answers = [
@@ -176,7 +176,7 @@ def test_a_request_is_authorised_by_operation_and_request_before_its_values_are_
     def tag_resource(context: Context[str], request: Any) -> dict[str, Any]:
         raise AssertionError("called without permission")
 
-    app = wire_app(MODEL, {"TagResource": tag_resource}, trust_everyone, refuse, version="1.2.3")
+    app = WireApp(MODEL, {"TagResource": tag_resource}, trust_everyone, refuse, version="1.2.3")
     with serve(app) as address:
         http = RawClient(address)
         answer = http.send("POST", "/tags/no-arn", b'{"tags": {}}')
@@ -221,11 +221,11 @@ def test_each_answered_request_is_reported_once() -> None:
 
 def test_a_handler_for_an_operation_that_does_not_exist_is_refused_at_start() -> None:
     with pytest.raises(ValueError, match="no operation GetDomian"):
-        wire_app(MODEL, {"GetDomian": lambda _, __: {}}, trust_everyone, allow_everything, version="1.2.3")
+        WireApp(MODEL, {"GetDomian": lambda _, __: {}}, trust_everyone, allow_everything, version="1.2.3")
 
 
 def test_boto3_sees_each_error_code_of_authentication() -> None:
-    app = wire_app(MODEL, {"ListDomains": lambda _, __: {}}, verify_signature, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, {"ListDomains": lambda _, __: {}}, verify_signature, allow_everything, version="1.2.3")
     with serve(app) as address:
         clients = [connect(address, secret="wrong"), connect(address, access_key_id="AKIDUNKNOWN")]
         codes = []
@@ -267,7 +267,7 @@ def test_an_unknown_error_code_is_refused() -> None:
 
 
 def test_a_server_that_hides_the_raw_path_is_refused() -> None:
-    app = wire_app(MODEL, {}, trust_everyone, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, {}, trust_everyone, allow_everything, version="1.2.3")
     scope = _scope("http")
     del scope["raw_path"]
 
@@ -276,7 +276,7 @@ def test_a_server_that_hides_the_raw_path_is_refused() -> None:
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_neither_served_nor_answered() -> None:
-    app = wire_app(MODEL, {}, _unused_authenticate, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, {}, _unused_authenticate, allow_everything, version="1.2.3")
     messages: Iterator[dict[str, Any]] = iter(
         [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
     )
@@ -290,7 +290,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_neither_served_nor_an
 
 
 def test_a_web_socket_is_closed() -> None:
-    app = wire_app(MODEL, {}, _unused_authenticate, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, {}, _unused_authenticate, allow_everything, version="1.2.3")
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -331,7 +331,7 @@ def test_authentication_sees_the_request_as_it_was_sent() -> None:
         seen.append(request)
         return "anyone"
 
-    app = wire_app(MODEL, {}, remember, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, {}, remember, allow_everything, version="1.2.3")
     with serve(app) as address:
         http = RawClient(address)
         http.send("DELETE", "/tags/arn%3aaws%2Fx?tagKeys=a%20b&tagKeys=+", b"body")
@@ -346,7 +346,7 @@ def test_a_large_request_that_no_body_could_make_good_is_refused_before_it_is_se
     def check_head(request: SignedRequest) -> None:
         verify_head(request, {ACCESS_KEY_ID: SECRET}.get, datetime.now(UTC))
 
-    app = wire_app(MODEL, {}, verify_signature, allow_everything, version="1.2.3", check_head=check_head)
+    app = WireApp(MODEL, {}, verify_signature, allow_everything, version="1.2.3", check_head=check_head)
     head = f"POST /domains/d HTTP/1.1\r\nHost: h\r\nAuthorization: {UNVERIFIED}\r\nContent-Length: 1000000\r\n\r\n"
 
     with serve(app) as address, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as connection:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openprofiles.wire.app import Context, wire_app
+from openprofiles.wire.app import Context, WireApp
 from openprofiles.wire.errors import WireError
 from wire.samples import TAG_ARN
 from wire.served import ACCESS_KEY_ID, MODEL, SECRET, allow_everything, serve, verify_signature
@@ -64,7 +64,7 @@ def test_the_aws_cli_sends_arns_and_reads_timestamps_and_errors() -> None:
         raise WireError("ResourceNotFoundException", "Domain d does not exist.")
 
     handlers = {"TagResource": tag_resource, "GetUploadJob": get_upload_job, "GetDomain": get_domain}
-    with serve(wire_app(MODEL, handlers, verify_signature, allow_everything, version="1.2.3")) as address:
+    with serve(WireApp(MODEL, handlers, verify_signature, allow_everything, version="1.2.3")) as address:
         tagged = run_aws(address, "tag-resource", "--resource-arn", TAG_ARN, "--tags", "team=a b")
         job = run_aws(address, "get-upload-job", "--domain-name", "d", "--job-id", "0" * 32)
         missing = run_aws(address, "get-domain", "--domain-name", "d")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openprofiles.wire.app import Context, wire_app
+from openprofiles.wire.app import Context, WireApp
 from wire.samples import filled_answer
 from wire.served import MODEL, HttpAnswer, RawClient, allow_everything, serve, trust_everyone
 
@@ -30,7 +30,7 @@ def served() -> Iterator[Service]:
         seen.append((context.operation, request))
         return filled_answer(MODEL.operations[context.operation])
 
-    app = wire_app(
+    app = WireApp(
         MODEL,
         dict.fromkeys(MODEL.operations, handle),
         trust_everyone,

@@ -14,7 +14,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import budgets
-from openprofiles.wire.app import Context, wire_app
+from openprofiles.wire.app import Context, WireApp
 from openprofiles.wire.check import violations
 from openprofiles.wire.codec import write
 from openprofiles.wire.model import (
@@ -44,7 +44,7 @@ def http() -> Iterator[RawClient]:
         return filled_answer(MODEL.operations[context.operation])
 
     handlers = dict.fromkeys(MODEL.operations, check_and_answer)
-    with serve(wire_app(MODEL, handlers, trust_everyone, allow_everything, version="1.2.3")) as address:
+    with serve(WireApp(MODEL, handlers, trust_everyone, allow_everything, version="1.2.3")) as address:
         client = RawClient(address)
         yield client
         client.close()

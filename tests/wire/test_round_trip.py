@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from openprofiles.wire.app import Context, wire_app
+from openprofiles.wire.app import Context, WireApp
 from openprofiles.wire.check import violations
 from openprofiles.wire.model import StructureShape
 from wire.samples import TAG_ARN, filled, filled_answer
@@ -43,7 +43,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     echo = Echo()
-    app = wire_app(MODEL, dict.fromkeys(MODEL.operations, echo), verify_signature, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, dict.fromkeys(MODEL.operations, echo), verify_signature, allow_everything, version="1.2.3")
     with serve(app) as address:
         client = connect(address)
         yield Service(client, echo)
@@ -103,7 +103,7 @@ def test_boto3s_paginator_follows_the_tokens(service: Service) -> None:
         return next(pages)
 
     handlers = {"ListUploadJobs": list_upload_jobs}
-    app = wire_app(MODEL, handlers, verify_signature, allow_everything, version="1.2.3")
+    app = WireApp(MODEL, handlers, verify_signature, allow_everything, version="1.2.3")
     with serve(app) as address:
         client = connect(address)
 

@@ -12,26 +12,14 @@ from openprofiles.operations.registry import operation
 from openprofiles.store.definitions import Definition
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        CreateDomainLayoutRequest,
-        CreateDomainLayoutResponse,
-        DeleteDomainLayoutRequest,
-        DeleteDomainLayoutResponse,
-        GetDomainLayoutRequest,
-        GetDomainLayoutResponse,
-        LayoutItem,
-        ListDomainLayoutsRequest,
-        ListDomainLayoutsResponse,
-        UpdateDomainLayoutRequest,
-        UpdateDomainLayoutResponse,
-    )
+    from openprofiles.wire import types as aws
 
 _DEFAULT_PAGE_SIZE = 100
 _MEMBERS = ("Description", "DisplayName", "IsDefault", "LayoutType", "Layout")
 
 
 @operation("CreateDomainLayout")
-def create_domain_layout(call: Call, request: CreateDomainLayoutRequest) -> CreateDomainLayoutResponse:
+def create_domain_layout(call: Call, request: aws.CreateDomainLayoutRequest) -> aws.CreateDomainLayoutResponse:
     """Create a layout; one that is the default takes that from another one of its type.
 
     Errors:
@@ -41,11 +29,11 @@ def create_domain_layout(call: Call, request: CreateDomainLayoutRequest) -> Crea
     members = {"IsDefault": False} | _members(request)
     with call.writing(request["DomainName"]) as session:
         made = layouts.create_layout(session, request["LayoutDefinitionName"], members, request.get("Tags", {}))
-    return cast("CreateDomainLayoutResponse", _answer(made))
+    return cast("aws.CreateDomainLayoutResponse", _answer(made))
 
 
 @operation("GetDomainLayout")
-def get_domain_layout(call: Call, request: GetDomainLayoutRequest) -> GetDomainLayoutResponse:
+def get_domain_layout(call: Call, request: aws.GetDomainLayoutRequest) -> aws.GetDomainLayoutResponse:
     """Show a layout with its content.
 
     Errors:
@@ -53,11 +41,11 @@ def get_domain_layout(call: Call, request: GetDomainLayoutRequest) -> GetDomainL
     """
     with call.reading(request["DomainName"]) as session:
         found = definitions.get_definition(session, LAYOUT, request["LayoutDefinitionName"])
-    return cast("GetDomainLayoutResponse", _answer(found))
+    return cast("aws.GetDomainLayoutResponse", _answer(found))
 
 
 @operation("UpdateDomainLayout")
-def update_domain_layout(call: Call, request: UpdateDomainLayoutRequest) -> UpdateDomainLayoutResponse:
+def update_domain_layout(call: Call, request: aws.UpdateDomainLayoutRequest) -> aws.UpdateDomainLayoutResponse:
     """Change the members that the request gives, and count up the version.
 
     Errors:
@@ -65,11 +53,11 @@ def update_domain_layout(call: Call, request: UpdateDomainLayoutRequest) -> Upda
     """
     with call.writing(request["DomainName"]) as session:
         changed = layouts.update_layout(session, request["LayoutDefinitionName"], _members(request))
-    return cast("UpdateDomainLayoutResponse", _answer(changed))
+    return cast("aws.UpdateDomainLayoutResponse", _answer(changed))
 
 
 @operation("ListDomainLayouts")
-def list_domain_layouts(call: Call, request: ListDomainLayoutsRequest) -> ListDomainLayoutsResponse:
+def list_domain_layouts(call: Call, request: aws.ListDomainLayoutsRequest) -> aws.ListDomainLayoutsResponse:
     """List layouts by name, without their content; 100 to a page by default.
 
     Errors:
@@ -84,14 +72,11 @@ def list_domain_layouts(call: Call, request: ListDomainLayoutsRequest) -> ListDo
             max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             next_token=request.get("NextToken"),
         )
-    answer: ListDomainLayoutsResponse = {"Items": [cast("LayoutItem", _item(one)) for one in page.definitions]}
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+    return {"Items": [cast("aws.LayoutItem", _item(one)) for one in page.definitions], "NextToken": page.next_token}
 
 
 @operation("DeleteDomainLayout")
-def delete_domain_layout(call: Call, request: DeleteDomainLayoutRequest) -> DeleteDomainLayoutResponse:
+def delete_domain_layout(call: Call, request: aws.DeleteDomainLayoutRequest) -> aws.DeleteDomainLayoutResponse:
     """Delete a layout; its name is free at once.
 
     Errors:

@@ -11,24 +11,14 @@ from openprofiles.operations.registry import operation
 from openprofiles.store.definitions import Definition
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        DeleteDomainObjectTypeRequest,
-        DeleteDomainObjectTypeResponse,
-        DomainObjectTypesListItem,
-        GetDomainObjectTypeRequest,
-        GetDomainObjectTypeResponse,
-        ListDomainObjectTypesRequest,
-        ListDomainObjectTypesResponse,
-        PutDomainObjectTypeRequest,
-        PutDomainObjectTypeResponse,
-    )
+    from openprofiles.wire import types as aws
 
 _DEFAULT_PAGE_SIZE = 100
 _NAMES = ("DomainName", "ObjectTypeName", "Tags")
 
 
 @operation("PutDomainObjectType")
-def put_domain_object_type_(call: Call, request: PutDomainObjectTypeRequest) -> PutDomainObjectTypeResponse:
+def put_domain_object_type_(call: Call, request: aws.PutDomainObjectTypeRequest) -> aws.PutDomainObjectTypeResponse:
     """Create a domain object type, or replace its definition; tags count only when it is created.
 
     Errors:
@@ -38,11 +28,11 @@ def put_domain_object_type_(call: Call, request: PutDomainObjectTypeRequest) -> 
     members = {member: value for member, value in request.items() if member not in _NAMES}
     with call.writing(request["DomainName"]) as session:
         written = put_domain_object_type(session, request["ObjectTypeName"], members, request.get("Tags", {}))
-    return cast("PutDomainObjectTypeResponse", {**written.body, **_item(written.definition)})
+    return cast("aws.PutDomainObjectTypeResponse", {**written.body, **_item(written.definition)})
 
 
 @operation("GetDomainObjectType")
-def get_domain_object_type(call: Call, request: GetDomainObjectTypeRequest) -> GetDomainObjectTypeResponse:
+def get_domain_object_type(call: Call, request: aws.GetDomainObjectTypeRequest) -> aws.GetDomainObjectTypeResponse:
     """Show a domain object type with its fields.
 
     Errors:
@@ -50,11 +40,13 @@ def get_domain_object_type(call: Call, request: GetDomainObjectTypeRequest) -> G
     """
     with call.reading(request["DomainName"]) as session:
         found = definitions.get_definition(session, DOMAIN_OBJECT_TYPE, request["ObjectTypeName"])
-    return cast("GetDomainObjectTypeResponse", {**found.body, **_item(found.definition)})
+    return cast("aws.GetDomainObjectTypeResponse", {**found.body, **_item(found.definition)})
 
 
 @operation("ListDomainObjectTypes")
-def list_domain_object_types(call: Call, request: ListDomainObjectTypesRequest) -> ListDomainObjectTypesResponse:
+def list_domain_object_types(
+    call: Call, request: aws.ListDomainObjectTypesRequest
+) -> aws.ListDomainObjectTypesResponse:
     """List domain object types by name, without their fields; 100 to a page by default.
 
     Errors:
@@ -69,16 +61,16 @@ def list_domain_object_types(call: Call, request: ListDomainObjectTypesRequest) 
             max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             next_token=request.get("NextToken"),
         )
-    answer: ListDomainObjectTypesResponse = {
-        "Items": [cast("DomainObjectTypesListItem", _item(one)) for one in page.definitions]
+    return {
+        "Items": [cast("aws.DomainObjectTypesListItem", _item(one)) for one in page.definitions],
+        "NextToken": page.next_token,
     }
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
 
 
 @operation("DeleteDomainObjectType")
-def delete_domain_object_type(call: Call, request: DeleteDomainObjectTypeRequest) -> DeleteDomainObjectTypeResponse:
+def delete_domain_object_type(
+    call: Call, request: aws.DeleteDomainObjectTypeRequest
+) -> aws.DeleteDomainObjectTypeResponse:
     """Delete a domain object type; its name is free at once.
 
     Errors:

@@ -9,7 +9,7 @@ from openprofiles.facts.domain_config import CONFIG_MEMBERS
 from openprofiles.facts.records import Domain
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import DataStoreResponse, ListDomainItem
+    from openprofiles.wire import types as aws
 
 
 def config_of_request(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def domain_answer(domain: Domain) -> dict[str, Any]:
     return answer
 
 
-def domain_item(domain: Domain) -> ListDomainItem:
+def domain_item(domain: Domain) -> aws.ListDomainItem:
     """Build the item of a list that shows a domain."""
     return {
         "DomainName": domain.name,
@@ -42,7 +42,7 @@ def domain_item(domain: Domain) -> ListDomainItem:
     }
 
 
-def _data_store_answer(given: Mapping[str, Any]) -> DataStoreResponse:
+def _data_store_answer(given: Mapping[str, Any]) -> aws.DataStoreResponse:
     if not given.get("Enabled"):
         return {"Enabled": False}
     # There is one store for everything, so that nothing has to be copied before it is ready.

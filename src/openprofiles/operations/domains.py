@@ -10,24 +10,13 @@ from openprofiles.operations.registry import operation
 from openprofiles.profiles import domains
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        CreateDomainRequest,
-        CreateDomainResponse,
-        DeleteDomainRequest,
-        DeleteDomainResponse,
-        GetDomainRequest,
-        GetDomainResponse,
-        ListDomainsRequest,
-        ListDomainsResponse,
-        UpdateDomainRequest,
-        UpdateDomainResponse,
-    )
+    from openprofiles.wire import types as aws
 
 _DEFAULT_PAGE_SIZE = 100
 
 
 @operation("CreateDomain")
-def create_domain(call: Call, request: CreateDomainRequest) -> CreateDomainResponse:
+def create_domain(call: Call, request: aws.CreateDomainRequest) -> aws.CreateDomainResponse:
     """Make a domain; the name of a deleted one is free at once.
 
     Errors:
@@ -42,11 +31,11 @@ def create_domain(call: Call, request: CreateDomainRequest) -> CreateDomainRespo
         phone_region=call.settings.phone_region,
         now=call.now,
     )
-    return cast("CreateDomainResponse", domain_answer(domain))
+    return cast("aws.CreateDomainResponse", domain_answer(domain))
 
 
 @operation("GetDomain")
-def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
+def get_domain(call: Call, request: aws.GetDomainRequest) -> aws.GetDomainResponse:
     """Show a domain and how many profiles it has that have not expired.
 
     ``ObjectCount`` includes standard objects, and expired ones until the worker removes them. Nothing is billed here,
@@ -57,7 +46,7 @@ def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
     """
     with call.reading(request["DomainName"]) as session:
         profile_count = domains.count_profiles(session)
-    answer = cast("GetDomainResponse", domain_answer(session.domain))
+    answer = cast("aws.GetDomainResponse", domain_answer(session.domain))
     answer["Stats"] = {
         "ProfileCount": profile_count,
         "MeteringProfileCount": profile_count,
@@ -68,7 +57,7 @@ def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
 
 
 @operation("UpdateDomain")
-def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainResponse:
+def update_domain(call: Call, request: aws.UpdateDomainRequest) -> aws.UpdateDomainResponse:
     """Change the members that the request gives.
 
     An empty text clears the encryption key or the queue; tags replace the old ones.
@@ -84,11 +73,11 @@ def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainRespo
             config=config_of_request(request),
             tags=request.get("Tags"),
         )
-    return cast("UpdateDomainResponse", domain_answer(domain))
+    return cast("aws.UpdateDomainResponse", domain_answer(domain))
 
 
 @operation("ListDomains")
-def list_domains(call: Call, request: ListDomainsRequest) -> ListDomainsResponse:
+def list_domains(call: Call, request: aws.ListDomainsRequest) -> aws.ListDomainsResponse:
     """List the domains that the caller may see, by name; 100 to a page by default.
 
     Errors:
@@ -100,14 +89,11 @@ def list_domains(call: Call, request: ListDomainsRequest) -> ListDomainsResponse
         max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
         next_token=request.get("NextToken"),
     )
-    answer: ListDomainsResponse = {"Items": [domain_item(domain) for domain in page.domains]}
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+    return {"Items": [domain_item(domain) for domain in page.domains], "NextToken": page.next_token}
 
 
 @operation("DeleteDomain")
-def delete_domain(call: Call, request: DeleteDomainRequest) -> DeleteDomainResponse:
+def delete_domain(call: Call, request: aws.DeleteDomainRequest) -> aws.DeleteDomainResponse:
     """Delete a domain at once; the worker removes its data afterwards.
 
     Errors:

@@ -11,24 +11,15 @@ from openprofiles.operations.registry import operation
 from openprofiles.wire.codec import NULL
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        GetObjectTypeAttributeStatisticsRequest,
-        GetObjectTypeAttributeStatisticsResponse,
-        ListObjectTypeAttributesRequest,
-        ListObjectTypeAttributesResponse,
-        ListObjectTypeAttributeValuesRequest,
-        ListObjectTypeAttributeValuesResponse,
-        ProfileAttributeValuesRequest,
-        ProfileAttributeValuesResponse,
-    )
+    from openprofiles.wire import types as aws
 
 _DEFAULT_PAGE_SIZE = 100
 
 
 @operation("ListObjectTypeAttributes")
 def list_object_type_attributes(
-    call: Call, request: ListObjectTypeAttributesRequest
-) -> ListObjectTypeAttributesResponse:
+    call: Call, request: aws.ListObjectTypeAttributesRequest
+) -> aws.ListObjectTypeAttributesResponse:
     """List the attributes that the newest 20,000 objects of a type have; also of ``_profile`` and standard objects.
 
     Errors:
@@ -42,18 +33,16 @@ def list_object_type_attributes(
             request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             request.get("NextToken"),
         )
-    answer: ListObjectTypeAttributesResponse = {
-        "Items": [{"AttributeName": name, "LastUpdatedAt": at} for name, at in page.items]
+    return {
+        "Items": [{"AttributeName": name, "LastUpdatedAt": at} for name, at in page.items],
+        "NextToken": page.next_token,
     }
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
 
 
 @operation("ListObjectTypeAttributeValues")
 def list_object_type_attribute_values(
-    call: Call, request: ListObjectTypeAttributeValuesRequest
-) -> ListObjectTypeAttributeValuesResponse:
+    call: Call, request: aws.ListObjectTypeAttributeValuesRequest
+) -> aws.ListObjectTypeAttributeValuesResponse:
     """List the distinct values of an attribute of a type, newest first.
 
     They are those of the newest 20,000 objects, up to 350 KB.
@@ -70,16 +59,13 @@ def list_object_type_attribute_values(
             request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             request.get("NextToken"),
         )
-    answer: ListObjectTypeAttributeValuesResponse = {
-        "Items": [{"Value": text, "LastUpdatedAt": at} for text, at in page.items]
-    }
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+    return {"Items": [{"Value": text, "LastUpdatedAt": at} for text, at in page.items], "NextToken": page.next_token}
 
 
 @operation("ListProfileAttributeValues")
-def list_profile_attribute_values(call: Call, request: ProfileAttributeValuesRequest) -> ProfileAttributeValuesResponse:
+def list_profile_attribute_values(
+    call: Call, request: aws.ProfileAttributeValuesRequest
+) -> aws.ProfileAttributeValuesResponse:
     """List the distinct values of a field, or of ``Attributes.<name>``, in the newest 20,000 profiles.
 
     Errors:
@@ -98,8 +84,8 @@ def list_profile_attribute_values(call: Call, request: ProfileAttributeValuesReq
 
 @operation("GetObjectTypeAttributeStatistics")
 def get_object_type_attribute_statistics(
-    call: Call, request: GetObjectTypeAttributeStatisticsRequest
-) -> GetObjectTypeAttributeStatisticsResponse:
+    call: Call, request: aws.GetObjectTypeAttributeStatisticsRequest
+) -> aws.GetObjectTypeAttributeStatisticsResponse:
     """Calculate statistics of the numbers of an attribute.
 
     They are over the newest 20,000 objects of the type. All members are null if the attribute has no numbers.
@@ -121,4 +107,4 @@ def get_object_type_attribute_statistics(
             "Percentiles": {f"P{percent}": value for percent, value in found.percentiles.items()},
         }
     answer = {"Statistics": numbers, "CalculatedAt": call.now}
-    return cast("GetObjectTypeAttributeStatisticsResponse", answer)
+    return cast("aws.GetObjectTypeAttributeStatisticsResponse", answer)

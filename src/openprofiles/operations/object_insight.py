@@ -78,10 +78,7 @@ def list_dead_letters(call: Call, request: own.ListDeadLettersRequest) -> own.De
     limit = request.get("MaxResults", _LETTERS_PER_PAGE)
     with call.reading(request["DomainName"]) as session:
         page = dead_letters.list_dead_letters(session, limit, request.get("NextToken"))
-    answer: own.DeadLetters = {"Items": [_letter(one) for one in page.letters]}
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+    return {"Items": [_letter(one) for one in page.letters], "NextToken": page.next_token}
 
 
 @own_operation("GetDeadLetter")

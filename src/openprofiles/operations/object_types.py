@@ -12,24 +12,7 @@ from openprofiles.store.definitions import Definition
 from openprofiles.uploads.mappings.detect_object_type import detect_object_type
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        DeleteProfileObjectTypeRequest,
-        DeleteProfileObjectTypeResponse,
-        DetectedProfileObjectType,
-        DetectProfileObjectTypeRequest,
-        DetectProfileObjectTypeResponse,
-        GetProfileObjectTypeRequest,
-        GetProfileObjectTypeResponse,
-        GetProfileObjectTypeTemplateRequest,
-        GetProfileObjectTypeTemplateResponse,
-        ListProfileObjectTypeItem,
-        ListProfileObjectTypesRequest,
-        ListProfileObjectTypesResponse,
-        ListProfileObjectTypeTemplatesRequest,
-        ListProfileObjectTypeTemplatesResponse,
-        PutProfileObjectTypeRequest,
-        PutProfileObjectTypeResponse,
-    )
+    from openprofiles.wire import types as aws
 
 _DEFAULT_PAGE_SIZE = 100
 _NAMES = ("DomainName", "ObjectTypeName", "Tags")
@@ -37,7 +20,7 @@ _NO_STANDARD_MAPPING: dict[str, Any] = {"AllowProfileCreation": False}
 
 
 @operation("PutProfileObjectType")
-def put_profile_object_type(call: Call, request: PutProfileObjectTypeRequest) -> PutProfileObjectTypeResponse:
+def put_profile_object_type(call: Call, request: aws.PutProfileObjectTypeRequest) -> aws.PutProfileObjectTypeResponse:
     """Create an object type, or replace its definition; tags count only when it is created.
 
     Errors:
@@ -49,11 +32,11 @@ def put_profile_object_type(call: Call, request: PutProfileObjectTypeRequest) ->
     with call.writing(request["DomainName"]) as session:
         written = type_definitions.put_object_type(session, name, members, request.get("Tags", {}), strict=call.strict)
         answer = {**written.body, **_item(session, written.definition)}
-    return cast("PutProfileObjectTypeResponse", _NO_STANDARD_MAPPING | answer)
+    return cast("aws.PutProfileObjectTypeResponse", _NO_STANDARD_MAPPING | answer)
 
 
 @operation("GetProfileObjectType")
-def get_profile_object_type(call: Call, request: GetProfileObjectTypeRequest) -> GetProfileObjectTypeResponse:
+def get_profile_object_type(call: Call, request: aws.GetProfileObjectTypeRequest) -> aws.GetProfileObjectTypeResponse:
     """Show an object type with its fields and keys.
 
     Errors:
@@ -62,11 +45,13 @@ def get_profile_object_type(call: Call, request: GetProfileObjectTypeRequest) ->
     with call.reading(request["DomainName"]) as session:
         found = type_definitions.get_object_type(session, request["ObjectTypeName"])
         answer = {**found.body, **_item(session, found.definition)}
-    return cast("GetProfileObjectTypeResponse", _NO_STANDARD_MAPPING | answer)
+    return cast("aws.GetProfileObjectTypeResponse", _NO_STANDARD_MAPPING | answer)
 
 
 @operation("ListProfileObjectTypes")
-def list_profile_object_types(call: Call, request: ListProfileObjectTypesRequest) -> ListProfileObjectTypesResponse:
+def list_profile_object_types(
+    call: Call, request: aws.ListProfileObjectTypesRequest
+) -> aws.ListProfileObjectTypesResponse:
     """List object types by name, without fields and keys; 100 to a page by default.
 
     Errors:
@@ -77,15 +62,14 @@ def list_profile_object_types(call: Call, request: ListProfileObjectTypesRequest
         page = type_definitions.list_object_types(
             session, request.get("MaxResults", _DEFAULT_PAGE_SIZE), request.get("NextToken")
         )
-        items = [cast("ListProfileObjectTypeItem", _item(session, one)) for one in page.definitions]
-    answer: ListProfileObjectTypesResponse = {"Items": items}
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+        items = [cast("aws.ListProfileObjectTypeItem", _item(session, one)) for one in page.definitions]
+    return {"Items": items, "NextToken": page.next_token}
 
 
 @operation("DeleteProfileObjectType")
-def delete_profile_object_type(call: Call, request: DeleteProfileObjectTypeRequest) -> DeleteProfileObjectTypeResponse:
+def delete_profile_object_type(
+    call: Call, request: aws.DeleteProfileObjectTypeRequest
+) -> aws.DeleteProfileObjectTypeResponse:
     """Delete an object type; its name is free at once.
 
     Errors:
@@ -100,8 +84,8 @@ def delete_profile_object_type(call: Call, request: DeleteProfileObjectTypeReque
 
 @operation("GetProfileObjectTypeTemplate")
 def get_profile_object_type_template(
-    _call: Call, request: GetProfileObjectTypeTemplateRequest
-) -> GetProfileObjectTypeTemplateResponse:
+    _call: Call, request: aws.GetProfileObjectTypeTemplateRequest
+) -> aws.GetProfileObjectTypeTemplateResponse:
     """Show a template with its fields and keys, which are empty where AWS documents none.
 
     Errors:
@@ -109,33 +93,33 @@ def get_profile_object_type_template(
     """
     template_id = request["TemplateId"]
     template = templates.get_template(template_id)
-    return cast("GetProfileObjectTypeTemplateResponse", {"TemplateId": template_id, **template})
+    return cast("aws.GetProfileObjectTypeTemplateResponse", {"TemplateId": template_id, **template})
 
 
 @operation("ListProfileObjectTypeTemplates")
 def list_profile_object_type_templates(
-    _call: Call, request: ListProfileObjectTypeTemplatesRequest
-) -> ListProfileObjectTypeTemplatesResponse:
+    _call: Call, request: aws.ListProfileObjectTypeTemplatesRequest
+) -> aws.ListProfileObjectTypeTemplatesResponse:
     """List the templates by id; 100 to a page by default.
 
     Errors:
         BadRequestException: the token is not one of this list's.
     """
     ids, next_token = templates.list_templates(request.get("MaxResults", _DEFAULT_PAGE_SIZE), request.get("NextToken"))
-    answer: ListProfileObjectTypeTemplatesResponse = {
+    return {
         "Items": [
             {"TemplateId": one, "SourceName": template["SourceName"], "SourceObject": template["SourceObject"]}
             for one in ids
             for template in (templates.get_template(one),)
-        ]
+        ],
+        "NextToken": next_token,
     }
-    if next_token is not None:
-        answer["NextToken"] = next_token
-    return answer
 
 
 @operation("DetectProfileObjectType")
-def detect_profile_object_type(call: Call, request: DetectProfileObjectTypeRequest) -> DetectProfileObjectTypeResponse:
+def detect_profile_object_type(
+    call: Call, request: aws.DetectProfileObjectTypeRequest
+) -> aws.DetectProfileObjectTypeResponse:
     """Suggest the definition of an object type from up to five objects, by rules; the list is empty without keys.
 
     Errors:
@@ -145,7 +129,7 @@ def detect_profile_object_type(call: Call, request: DetectProfileObjectTypeReque
     with call.reading(request["DomainName"]) as session:
         phone_region = session.domain.phone_region
     found = detect_object_type(request["Objects"], phone_region)
-    detected = [] if found is None else [cast("DetectedProfileObjectType", found)]
+    detected = [] if found is None else [cast("aws.DetectedProfileObjectType", found)]
     return {"DetectedProfileObjectTypes": detected}
 
 

@@ -14,12 +14,7 @@ from openprofiles.profiles.history import HistoryRecord
 from openprofiles.store.profile_changes import ProfileChange
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        GetProfileHistoryRecordRequest,
-        GetProfileHistoryRecordResponse,
-        ListProfileHistoryRecordsRequest,
-        ListProfileHistoryRecordsResponse,
-    )
+    from openprofiles.wire import types as aws
 
 # Our choice; AWS does not say.
 _DEFAULT_PAGE_SIZE = 100
@@ -27,8 +22,8 @@ _DEFAULT_PAGE_SIZE = 100
 
 @operation("ListProfileHistoryRecords")
 def list_profile_history_records(
-    call: Call, request: ListProfileHistoryRecordsRequest
-) -> ListProfileHistoryRecordsResponse:
+    call: Call, request: aws.ListProfileHistoryRecordsRequest
+) -> aws.ListProfileHistoryRecordsResponse:
     """List what has changed a profile, newest first: calls, upload jobs and undos.
 
     Errors:
@@ -52,16 +47,16 @@ def list_profile_history_records(
             max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             next_token=request.get("NextToken"),
         )
-    answer: ListProfileHistoryRecordsResponse = {
-        "ProfileHistoryRecords": [_members(call, domain_name, record) for record in page.records]
+    return {
+        "ProfileHistoryRecords": [_members(call, domain_name, record) for record in page.records],
+        "NextToken": page.next_token,
     }
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
 
 
 @operation("GetProfileHistoryRecord")
-def get_profile_history_record(call: Call, request: GetProfileHistoryRecordRequest) -> GetProfileHistoryRecordResponse:
+def get_profile_history_record(
+    call: Call, request: aws.GetProfileHistoryRecordRequest
+) -> aws.GetProfileHistoryRecordResponse:
     """Return a change of a profile with what came of it: the profile, or the keys.
 
     The content is absent once the values that later changes have replaced are no longer kept.
@@ -71,7 +66,7 @@ def get_profile_history_record(call: Call, request: GetProfileHistoryRecordReque
     """
     with call.reading(request["DomainName"]) as session:
         found = history.get_history_record(session, request["ProfileId"], request["Id"])
-    answer = cast("GetProfileHistoryRecordResponse", _members(call, request["DomainName"], found.record))
+    answer = cast("aws.GetProfileHistoryRecordResponse", _members(call, request["DomainName"], found.record))
     content = found.keys if found.profile is None else profile_answer(found.profile)
     if content is not None:
         answer["Content"] = json.dumps(content, ensure_ascii=False)

@@ -17,18 +17,7 @@ from openprofiles.operations.registry import operation
 from openprofiles.store.connections import Store
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        BatchPutProfileObjectErrorItem,
-        BatchPutProfileObjectRequest,
-        BatchPutProfileObjectResponse,
-        BatchPutProfileObjectResponseItem,
-        DeleteProfileObjectRequest,
-        DeleteProfileObjectResponse,
-        ListProfileObjectsRequest,
-        ListProfileObjectsResponse,
-        PutProfileObjectRequest,
-        PutProfileObjectResponse,
-    )
+    from openprofiles.wire import types as aws
 
 _DEFAULT_PAGE_SIZE = 100
 # The name of the object type, and the JSON texts of objects.
@@ -39,7 +28,7 @@ _groups_lock = Lock()
 
 
 @operation("PutProfileObject")
-def put_profile_object(call: Call, request: PutProfileObjectRequest) -> PutProfileObjectResponse:
+def put_profile_object(call: Call, request: aws.PutProfileObjectRequest) -> aws.PutProfileObjectResponse:
     """Ingest an object; it is stored with its profile when the answer arrives.
 
     As in AWS, the answer does not say whether the object found a profile: one that did not is a dead letter.
@@ -53,7 +42,9 @@ def put_profile_object(call: Call, request: PutProfileObjectRequest) -> PutProfi
 
 
 @operation("BatchPutProfileObject")
-def batch_put_profile_object(call: Call, request: BatchPutProfileObjectRequest) -> BatchPutProfileObjectResponse:
+def batch_put_profile_object(
+    call: Call, request: aws.BatchPutProfileObjectRequest
+) -> aws.BatchPutProfileObjectResponse:
     """Ingest up to ten objects of one type, in their order and in one transaction; each fails by itself.
 
     Errors:
@@ -66,8 +57,8 @@ def batch_put_profile_object(call: Call, request: BatchPutProfileObjectRequest) 
         raise InvalidRequest(f"Items: more than one item has the Id {repeated[0]}. Give each item an Id of its own.")
     contents = [item["Object"] for item in items]
     results = _put_together(call, request["DomainName"], request["ObjectTypeName"], contents)
-    successful: list[BatchPutProfileObjectResponseItem] = []
-    failed: list[BatchPutProfileObjectErrorItem] = []
+    successful: list[aws.BatchPutProfileObjectResponseItem] = []
+    failed: list[aws.BatchPutProfileObjectErrorItem] = []
     for item, result in zip(items, results, strict=True):
         if result.unique_key is None:
             failed.append({"Id": item["Id"], "Code": 400, "Message": str(result.error)})
@@ -77,7 +68,7 @@ def batch_put_profile_object(call: Call, request: BatchPutProfileObjectRequest) 
 
 
 @operation("ListProfileObjects")
-def list_profile_objects(call: Call, request: ListProfileObjectsRequest) -> ListProfileObjectsResponse:
+def list_profile_objects(call: Call, request: aws.ListProfileObjectsRequest) -> aws.ListProfileObjectsResponse:
     """List a profile's objects of one type, newest first; 100 to a page by default.
 
     Errors:
@@ -94,7 +85,7 @@ def list_profile_objects(call: Call, request: ListProfileObjectsRequest) -> List
             max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             next_token=request.get("NextToken"),
         )
-    answer: ListProfileObjectsResponse = {
+    return {
         "Items": [
             {
                 "ObjectTypeName": request["ObjectTypeName"],
@@ -102,15 +93,13 @@ def list_profile_objects(call: Call, request: ListProfileObjectsRequest) -> List
                 "Object": one.content,
             }
             for one in page.objects
-        ]
+        ],
+        "NextToken": page.next_token,
     }
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
 
 
 @operation("DeleteProfileObject")
-def delete_profile_object(call: Call, request: DeleteProfileObjectRequest) -> DeleteProfileObjectResponse:
+def delete_profile_object(call: Call, request: aws.DeleteProfileObjectRequest) -> aws.DeleteProfileObjectResponse:
     """Remove an object, and the keys that only it gave its profile; the fields of the profile stay.
 
     Errors:

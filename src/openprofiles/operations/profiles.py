@@ -10,25 +10,11 @@ from openprofiles.operations.registry import operation
 from openprofiles.profiles import profiles
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        AddProfileKeyRequest,
-        AddProfileKeyResponse,
-        BatchGetProfileError,
-        BatchGetProfileRequest,
-        BatchGetProfileResponse,
-        CreateProfileRequest,
-        CreateProfileResponse,
-        DeleteProfileKeyRequest,
-        DeleteProfileKeyResponse,
-        DeleteProfileRequest,
-        DeleteProfileResponse,
-        UpdateProfileRequest,
-        UpdateProfileResponse,
-    )
+    from openprofiles.wire import types as aws
 
 
 @operation("CreateProfile")
-def create_profile(call: Call, request: CreateProfileRequest) -> CreateProfileResponse:
+def create_profile(call: Call, request: aws.CreateProfileRequest) -> aws.CreateProfileResponse:
     """Create a profile, even if another has the same values. Its values count as edited by hand.
 
     Errors:
@@ -42,7 +28,7 @@ def create_profile(call: Call, request: CreateProfileRequest) -> CreateProfileRe
 
 
 @operation("UpdateProfile")
-def update_profile(call: Call, request: UpdateProfileRequest) -> UpdateProfileResponse:
+def update_profile(call: Call, request: aws.UpdateProfileRequest) -> aws.UpdateProfileResponse:
     """Change the given values, which then count as edited by hand.
 
     An empty text removes a value; absent members stay as they are.
@@ -58,7 +44,7 @@ def update_profile(call: Call, request: UpdateProfileRequest) -> UpdateProfileRe
 
 
 @operation("DeleteProfile")
-def delete_profile(call: Call, request: DeleteProfileRequest) -> DeleteProfileResponse:
+def delete_profile(call: Call, request: aws.DeleteProfileRequest) -> aws.DeleteProfileResponse:
     """Remove a profile with everything that belongs to it.
 
     Errors:
@@ -70,7 +56,7 @@ def delete_profile(call: Call, request: DeleteProfileRequest) -> DeleteProfileRe
 
 
 @operation("BatchGetProfile")
-def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetProfileResponse:
+def batch_get_profile(call: Call, request: aws.BatchGetProfileRequest) -> aws.BatchGetProfileResponse:
     """Return the profiles of up to 20 ids; an unknown id gives an error with the code 404.
 
     Errors:
@@ -79,7 +65,7 @@ def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetPr
     domain_name = request["DomainName"]
     with call.reading(domain_name) as session:
         found = profiles.get_profiles(session, request["ProfileIds"])
-    errors: list[BatchGetProfileError] = [
+    errors: list[aws.BatchGetProfileError] = [
         {"ProfileId": missing_id, "Code": "404", "Message": profiles.no_such_profile_message(missing_id, domain_name)}
         for missing_id in found.missing_ids
     ]
@@ -87,7 +73,7 @@ def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetPr
 
 
 @operation("AddProfileKey")
-def add_profile_key(call: Call, request: AddProfileKeyRequest) -> AddProfileKeyResponse:
+def add_profile_key(call: Call, request: aws.AddProfileKeyRequest) -> aws.AddProfileKeyResponse:
     """Add values of a key to a profile, so that searches find it by them.
 
     Errors:
@@ -101,7 +87,7 @@ def add_profile_key(call: Call, request: AddProfileKeyRequest) -> AddProfileKeyR
 
 
 @operation("DeleteProfileKey")
-def delete_profile_key(call: Call, request: DeleteProfileKeyRequest) -> DeleteProfileKeyResponse:
+def delete_profile_key(call: Call, request: aws.DeleteProfileKeyRequest) -> aws.DeleteProfileKeyResponse:
     """Remove values of a key from a profile; unknown values are ignored.
 
     Errors:

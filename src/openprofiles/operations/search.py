@@ -11,14 +11,14 @@ from openprofiles.profiles.search import SearchKey
 from openprofiles.profiles.search import search_profiles as find_profiles
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import SearchProfilesRequest, SearchProfilesResponse
+    from openprofiles.wire import types as aws
 
 # Source: service model, SearchProfiles: 20 if not specified.
 _DEFAULT_PAGE_SIZE = 20
 
 
 @operation("SearchProfiles")
-def search_profiles(call: Call, request: SearchProfilesRequest) -> SearchProfilesResponse:
+def search_profiles(call: Call, request: aws.SearchProfilesRequest) -> aws.SearchProfilesResponse:
     """Find profiles by any (OR, the default) or all (AND) of up to five keys.
 
     A profile matches a key if it has any of the key's values.
@@ -40,7 +40,4 @@ def search_profiles(call: Call, request: SearchProfilesRequest) -> SearchProfile
             max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
             next_token=request.get("NextToken"),
         )
-    answer: SearchProfilesResponse = {"Items": [profile_answer(one.profile, one.found_by) for one in page.found]}
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+    return {"Items": [profile_answer(one.profile, one.found_by) for one in page.found], "NextToken": page.next_token}

@@ -12,18 +12,11 @@ from openprofiles.operations.resource_arns import Resource, resource_of_arn
 from openprofiles.profiles import domains
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        ListTagsForResourceRequest,
-        ListTagsForResourceResponse,
-        TagResourceRequest,
-        TagResourceResponse,
-        UntagResourceRequest,
-        UntagResourceResponse,
-    )
+    from openprofiles.wire import types as aws
 
 
 @operation("TagResource")
-def tag_resource(call: Call, request: TagResourceRequest) -> TagResourceResponse:
+def tag_resource(call: Call, request: aws.TagResourceRequest) -> aws.TagResourceResponse:
     """Add tags, or give tags that are there a new value.
 
     Errors:
@@ -40,7 +33,7 @@ def tag_resource(call: Call, request: TagResourceRequest) -> TagResourceResponse
 
 
 @operation("UntagResource")
-def untag_resource(call: Call, request: UntagResourceRequest) -> UntagResourceResponse:
+def untag_resource(call: Call, request: aws.UntagResourceRequest) -> aws.UntagResourceResponse:
     """Remove tags; unknown keys are ignored.
 
     Errors:
@@ -57,7 +50,7 @@ def untag_resource(call: Call, request: UntagResourceRequest) -> UntagResourceRe
 
 
 @operation("ListTagsForResource")
-def list_tags_for_resource(call: Call, request: ListTagsForResourceRequest) -> ListTagsForResourceResponse:
+def list_tags_for_resource(call: Call, request: aws.ListTagsForResourceRequest) -> aws.ListTagsForResourceResponse:
     """Show the tags of a resource.
 
     Errors:

@@ -12,25 +12,11 @@ from openprofiles.uploads import jobs
 from openprofiles.uploads.arrival.receive import make_upload_path
 
 if TYPE_CHECKING:
-    from openprofiles.wire.types import (
-        CreateUploadJobRequest,
-        CreateUploadJobResponse,
-        GetUploadJobPathRequest,
-        GetUploadJobPathResponse,
-        GetUploadJobRequest,
-        GetUploadJobResponse,
-        ListUploadJobsRequest,
-        ListUploadJobsResponse,
-        StartUploadJobRequest,
-        StartUploadJobResponse,
-        StopUploadJobRequest,
-        StopUploadJobResponse,
-        UploadJobItem,
-    )
+    from openprofiles.wire import types as aws
 
 
 @operation("CreateUploadJob")
-def create_upload_job(call: Call, request: CreateUploadJobRequest) -> CreateUploadJobResponse:
+def create_upload_job(call: Call, request: aws.CreateUploadJobRequest) -> aws.CreateUploadJobResponse:
     """Create a job that waits for its file; its profiles expire after 14 days by default.
 
     Errors:
@@ -53,7 +39,7 @@ def create_upload_job(call: Call, request: CreateUploadJobRequest) -> CreateUplo
 
 
 @operation("GetUploadJobPath")
-def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUploadJobPathResponse:
+def get_upload_job_path(call: Call, request: aws.GetUploadJobPathRequest) -> aws.GetUploadJobPathResponse:
     """Return the URL and the key for the PUT of the file; each call gives a new URL.
 
     Errors:
@@ -73,7 +59,7 @@ def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUplo
 
 
 @operation("StartUploadJob")
-def start_upload_job(call: Call, request: StartUploadJobRequest) -> StartUploadJobResponse:
+def start_upload_job(call: Call, request: aws.StartUploadJobRequest) -> aws.StartUploadJobResponse:
     """Start the job. Errors in its file show later, as the status FAILED.
 
     Errors:
@@ -86,7 +72,7 @@ def start_upload_job(call: Call, request: StartUploadJobRequest) -> StartUploadJ
 
 
 @operation("GetUploadJob")
-def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResponse:
+def get_upload_job(call: Call, request: aws.GetUploadJobRequest) -> aws.GetUploadJobResponse:
     """Show a job; its counts grow while it runs.
 
     Errors:
@@ -104,11 +90,11 @@ def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResp
             "FailedRecords": job.failed_count,
         },
     }
-    return cast("GetUploadJobResponse", answer)
+    return cast("aws.GetUploadJobResponse", answer)
 
 
 @operation("ListUploadJobs")
-def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJobsResponse:
+def list_upload_jobs(call: Call, request: aws.ListUploadJobsRequest) -> aws.ListUploadJobsResponse:
     """List the jobs of a domain, newest first, 100 to a page by default.
 
     Errors:
@@ -117,14 +103,11 @@ def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJo
     """
     with call.reading(request["DomainName"]) as session:
         page = jobs.list_jobs(session, max_results=request.get("MaxResults"), next_token=request.get("NextToken"))
-    answer: ListUploadJobsResponse = {"Items": [cast("UploadJobItem", _summary(job)) for job in page.items]}
-    if page.next_token is not None:
-        answer["NextToken"] = page.next_token
-    return answer
+    return {"Items": [cast("aws.UploadJobItem", _summary(job)) for job in page.items], "NextToken": page.next_token}
 
 
 @operation("StopUploadJob")
-def stop_upload_job(call: Call, request: StopUploadJobRequest) -> StopUploadJobResponse:
+def stop_upload_job(call: Call, request: aws.StopUploadJobRequest) -> aws.StopUploadJobResponse:
     """End a job early; it may already have ended that way.
 
     Profiles that were written stay, are counted and can be searched.

@@ -32,7 +32,7 @@ from openprofiles.server.access import Access
 from openprofiles.server.console.app import PREFIX as CONSOLE_PREFIX
 from openprofiles.server.console.app import STATIC_ROUTE, build_console
 from openprofiles.server.services import Services
-from openprofiles.wire.app import Context, Finished, WireApp, wire_app
+from openprofiles.wire.app import Context, Finished, WireApp
 from openprofiles.wire.errors import WireError, write_error
 from openprofiles.wire.model import OWN_PREFIX, Model, load_model, load_own_model
 
@@ -83,7 +83,7 @@ def _serve(
         label_prefix: what logs and metrics put before the name of an operation.
         refuses_unknown: whether a request with unknown members is refused.
     """
-    return wire_app(
+    return WireApp(
         model,
         {name: _bind(handler, services) for name, handler in functions.items()},
         access.authenticate,

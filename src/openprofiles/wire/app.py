@@ -12,7 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -96,24 +96,11 @@ class Finished(Generic[P]):
     duration_seconds: float
 
 
-def wire_app(
-    model: Model,
-    handlers: Mapping[str, Handler[P]],
-    authenticate: Authenticate[P],
-    authorise: Authorise[P],
-    *,
-    version: str,
-    region_of: Callable[[SignedRequest], str] = signed_region,
-    refuses_unknown: bool = False,
-    check_head: Callable[[SignedRequest], None] = lambda _: None,
-    to_wire_error: Callable[[Exception], WireError | None] = lambda _: None,
-    on_finished: Callable[[Finished[P]], None] | None = None,
-    body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> WireApp[P]:
-    """Create an ASGI application that serves the operations of a model.
+@dataclass(frozen=True, slots=True)
+class WireApp(Generic[P]):
+    """An ASGI application that serves the operations of a model.
 
-    Args:
+    Attributes:
         model: the service.
         handlers: by operation; an operation without one answers 400 and says so.
         authenticate: who sent a request; raises `WireError`. Called for every request, also for unknown routes.
@@ -133,42 +120,28 @@ def wire_app(
         ValueError: a handler is for an operation that the model has not.
         UnsupportedModel: as `Router`.
     """
-    unknown = sorted(handlers.keys() - model.operations.keys())
-    if unknown:
-        raise ValueError(f"The model has no operation {', '.join(unknown)}; remove the handler.")
-    return WireApp(
-        Router(model),
-        handlers,
-        authenticate,
-        authorise,
-        version,
-        region_of,
-        refuses_unknown,
-        check_head,
-        to_wire_error,
-        on_finished,
-        body_limit_bytes,
-        clock,
-    )
 
+    model: Model
+    handlers: Mapping[str, Handler[P]]
+    authenticate: Authenticate[P]
+    authorise: Authorise[P]
+    _: KW_ONLY
+    version: str
+    region_of: Callable[[SignedRequest], str] = signed_region
+    refuses_unknown: bool = False
+    check_head: Callable[[SignedRequest], None] = lambda _: None
+    to_wire_error: Callable[[Exception], WireError | None] = lambda _: None
+    on_finished: Callable[[Finished[P]], None] | None = None
+    body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _router: Router = field(init=False)
+    _gets: anyio.CapacityLimiter = field(init=False)
 
-@dataclass(frozen=True, slots=True)
-class WireApp(Generic[P]):
-    """The application that `wire_app` makes."""
-
-    _router: Router
-    _handlers: Mapping[str, Handler[P]]
-    _authenticate: Authenticate[P]
-    _authorise: Authorise[P]
-    _version: str
-    _region_of: Callable[[SignedRequest], str]
-    _refuses_unknown: bool
-    _check_head: Callable[[SignedRequest], None]
-    _to_wire_error: Callable[[Exception], WireError | None]
-    _on_finished: Callable[[Finished[P]], None] | None
-    _body_limit_bytes: int
-    _clock: Callable[[], datetime]
-    _gets: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_GETS_AT_A_TIME))
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.handlers.keys() - self.model.operations.keys()):
+            raise ValueError(f"The model has no operation {', '.join(unknown)}; remove the handler.")
+        object.__setattr__(self, "_router", Router(self.model))
+        object.__setattr__(self, "_gets", anyio.CapacityLimiter(_GETS_AT_A_TIME))
 
     def has_path(self, method: str, raw_path: bytes) -> bool:
         """Return whether an operation has this method and path, without a slash at its end."""
@@ -188,7 +161,7 @@ class WireApp(Generic[P]):
             answer = await anyio.to_thread.run_sync(self._refuse_by_head, call, _as_signed(scope, b""))
         if answer is None:
             try:
-                body = await _receive_body(scope, receive, self._body_limit_bytes)
+                body = await _receive_body(scope, receive, self.body_limit_bytes)
             except _Disconnected:
                 return
             except WireError as error:
@@ -208,15 +181,15 @@ class WireApp(Generic[P]):
             streamed = StreamingResponse(content, status)
             streamed.raw_headers = headers
             await streamed(scope, receive, send)
-        if self._on_finished is not None:
+        if self.on_finished is not None:
             duration_seconds = time.perf_counter() - started
-            self._on_finished(
+            self.on_finished(
                 Finished(call.request_id, call.operation, call.principal, status, call.error_code, duration_seconds)
             )
 
     def _refuse_by_head(self, call: _Call[P], request: SignedRequest) -> _Answer | None:
         try:
-            self._check_head(request)
+            self.check_head(request)
         except Exception as error:  # noqa: BLE001  (all are answered)
             return self._fail_by(call, error)
         return None
@@ -230,7 +203,7 @@ class WireApp(Generic[P]):
 
     def _fail_by(self, call: _Call[P], error: Exception) -> _Answer:
         """Build the answer for an exception, also for an unexpected one."""
-        expected = error if isinstance(error, WireError) else self._to_wire_error(error)
+        expected = error if isinstance(error, WireError) else self.to_wire_error(error)
         if expected is None:
             _log_unexpected(call, error)
             expected = WireError("InternalServerException", "An internal service error occurred.")
@@ -238,7 +211,7 @@ class WireApp(Generic[P]):
 
     def _perform(self, call: _Call[P], request: SignedRequest) -> tuple[Operation, Mapping[str, Any]]:
         # Nothing is said about routes, members or names before it is clear who asks.
-        principal = self._authenticate(request)
+        principal = self.authenticate(request)
         call.principal = principal
         found = self._router.match(request.method, request.raw_path)
         if found is None:
@@ -248,17 +221,17 @@ class WireApp(Generic[P]):
             )
         operation, labels = found
         call.operation = operation.name
-        handler = self._handlers.get(operation.name)
+        handler = self.handlers.get(operation.name)
         if handler is None:
-            raise bad_request(f"{operation.name} is not available in openprofiles {self._version}")
-        members = codec.read(operation, labels, request.raw_query, request.body, refuses_unknown=self._refuses_unknown)
+            raise bad_request(f"{operation.name} is not available in openprofiles {self.version}")
+        members = codec.read(operation, labels, request.raw_query, request.body, refuses_unknown=self.refuses_unknown)
         members = without_empty_texts(operation, members)
-        self._authorise(principal, operation, members)
+        self.authorise(principal, operation, members)
         broken = violations(operation.input, members)
         if broken:
             raise bad_request(describe_violations(broken))
         context = Context(
-            principal, call.request_id, self._region_of(request), call.base_url, operation.name, self._clock()
+            principal, call.request_id, self.region_of(request), call.base_url, operation.name, self.clock()
         )
         return operation, handler(context, members)
 
