@@ -61,7 +61,7 @@ def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -
         where = {"OPENPROFILES_DATA": str(tmp_path / "data")}
         run_command("import", tmp_path / "first.csv", "--unique-key", "Email", "--domain", domain, **where)
 
-    def run_here(*arguments: str | Path) -> CompletedProcess[str]:
+    def run_here(*arguments: str | Path, domain: str = domain) -> CompletedProcess[str]:
         return run_command(*arguments, "--domain", domain, **where)
 
     return run_here
@@ -156,9 +156,30 @@ def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -
     assert run("dead-letters", "list").stderr.endswith(" has no dead letter.\n")
     assert f"has no dead letter {third}" in run("dead-letters", "show", third).stderr
     assert run("dead-letters", "retry").returncode == 2
-    missing = run("dead-letters", "retry", third, "999")
-    assert (missing.returncode, missing.stdout) == (1, "Ingested: 0. Rejected again: 2.\n")
+    missing = run("dead-letters", "retry", third, "999", "abc")
+    assert (missing.returncode, missing.stdout) == (1, "Ingested: 0. Rejected again: 3.\n")
+    assert "abc: Domain" in missing.stderr
     assert "999: " in missing.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lineage", "ada@x.org"],
+        ["history", "ada@x.org"],
+        ["object-types", "list"],
+        ["objects", "list", "Visits", "ada@x.org"],
+        ["dead-letters", "list"],
+        ["dead-letters", "retry", "1"],
+        ["mappings", "list"],
+    ],
+    ids=" ".join,
+)
+def test_each_command_names_the_domain_that_a_mistyped_one_may_mean(run: Run, arguments: list[str]) -> None:
+    mistyped = run(*arguments, domain="shop-")
+
+    assert mistyped.returncode == 2
+    assert mistyped.stderr.startswith("Error: There is no domain shop-. Did you mean 'shop-")
 
 
 def test_the_lines_after_an_object_that_is_too_large_are_ingested(run: Run, tmp_path: Path) -> None:

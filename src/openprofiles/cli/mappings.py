@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from openprofiles.cli.command_group import CommandGroup
-from openprofiles.cli.options import domain_command, print_json, print_table
+from openprofiles.cli.options import Name, domain_command, print_json, print_table
 from openprofiles.cli.text_table import Column
 from openprofiles.cli.words import iso_text, utc_text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from openprofiles.cli.place import Place
 
 _of_a_domain = domain_command("Domain of the mappings.")
-_mapping_name = click.argument("name", metavar="NAME")
+_mapping_name = click.argument("name", metavar="NAME", type=Name("mapping"))
 
 
 @click.group(cls=CommandGroup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,6 +28,7 @@ _letter_id = click.argument("letter_id", metavar="ID")
 _OBJECTS_PER_CALL = 10
 # Errors that concern one dead letter only.
 _OF_ONE_LETTER = ("ResourceNotFoundException", "BadRequestException")
+_LETTER_ID = re.compile(r"[0-9]{1,10}")
 _FAILURES_NAMED = 10
 _ORIGINS = {
     "MANUAL": "edited by hand",
@@ -322,7 +324,7 @@ def show_dead_letter(place: Place, domain: str, output: str, letter_id: str) -> 
     Example:
       openprofiles dead-letters show 3 --domain demo
     """
-    found = place.own("GetDeadLetter", DomainName=domain, DeadLetterId=letter_id)
+    found = place.own("GetDeadLetter", **_letter(domain, letter_id))
     if output == "json":
         print_json(found)
         return
@@ -375,7 +377,7 @@ def retry_dead_letters(
 def _retry(place: Place, domain: str, letter_id: str, content: str | None) -> Mapping[str, Any]:
     """Retry a dead letter; one that is gone or cannot be read is rejected, and does not stop the others."""
     try:
-        return place.own("RetryDeadLetter", DomainName=domain, DeadLetterId=letter_id, Object=content)
+        return place.own("RetryDeadLetter", **_letter(domain, letter_id), Object=content)
     except Refused as refused:
         if refused.code not in _OF_ONE_LETTER:
             raise
@@ -392,11 +394,22 @@ def delete_dead_letter(place: Place, domain: str, output: str, letter_id: str) -
     Example:
       openprofiles dead-letters delete 3 --domain demo
     """
-    place.own("DeleteDeadLetter", DomainName=domain, DeadLetterId=letter_id)
+    place.own("DeleteDeadLetter", **_letter(domain, letter_id))
     if output == "json":
         print_json({"id": letter_id, "deleted": True})
     else:
         click.echo(f"The dead letter {letter_id} has been deleted.")
+
+
+def _letter(domain: str, letter_id: str) -> dict[str, str]:
+    """Name a dead letter for an operation.
+
+    Raises:
+        Refused: no dead letter has such an id.
+    """
+    if not _LETTER_ID.fullmatch(letter_id):
+        raise Refused(f"Domain {domain} has no dead letter {letter_id}.", _OF_ONE_LETTER[0])
+    return {"DomainName": domain, "DeadLetterId": letter_id}
 
 
 def _dead_letters(place: Place, domain: str) -> Iterator[Mapping[str, Any]]:
