@@ -191,7 +191,7 @@ class FileLoad:
                     [] if saved is None else saved.columns_to_find(self._choices),
                 )
             )
-            find_attributes = partial(importer.place.transport.list_attributes, self.domain)
+            find_attributes = partial(importer.place.list_attributes, self.domain)
             mapping = (
                 self._suggested_mapping(source, find_attributes)
                 if saved is None
@@ -200,6 +200,7 @@ class FileLoad:
             options = self._job_options(mapping, source.form.to_options(), kept)
             source.check_clearing(options, [one.header for one in mapping.columns.fields])
             found = importer.find_or_create_domain(self.domain, is_dry_run=False)
+            self._check_phone_country(importer, source, mapping, found)
             job_id = importer.create_job(
                 mapping,
                 display_name=(self.display_name or self.path.name)[:_DISPLAY_NAME_MAX_LENGTH],
@@ -207,7 +208,6 @@ class FileLoad:
                 options=options,
                 needs_options=bool(self.options) or source.needs_options,
             )
-            self._check_phone_country(importer, source, mapping, found)
             progress = self._send_and_watch(importer, source)
         result = LoadResult(
             domain=found.name,
@@ -295,16 +295,10 @@ class FileLoad:
     ) -> None:
         """Remove a new domain whose country is not that of the phone numbers."""
         from openprofiles.cli.phone_country_check import GivenPhoneRegion, check_phone_country, weigh_phones
-        from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
 
-        fields = mapping.columns.fields
-        if not domain.was_created or weigh_phones(source, fields, DEFAULT_PHONE_REGION) is None:
-            return
-        region = importer.read_phone_region()
-        if region is None:
-            return
+        country = weigh_phones(source, mapping.columns.fields, domain.phone_region)
         try:
-            check_phone_country(weigh_phones(source, fields, region), GivenPhoneRegion(region), domain, region)
+            check_phone_country(country, GivenPhoneRegion(domain.phone_region), domain)
         except CommandFault:
             importer.discard(domain)
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import Any, cast
 
 import boto3
@@ -15,6 +14,8 @@ from botocore.exceptions import HTTPClientError, SSLError, UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import OperationModel
 from botocore.parsers import ResponseParserFactory
+
+from openprofiles.wire import model
 
 _SERVICE = "openprofiles"
 _DEFAULT_REGION = "us-east-1"
@@ -79,7 +80,7 @@ class _ModelLoader(Loader):
         if type_name not in ("service-2", "paginators-1"):
             raise UnknownServiceError(service_name=service_name, known_service_names="none")
         # The paginators have a member of their own, which botocore does not look for in a service.
-        return json.loads(resources.files("openprofiles.wire").joinpath("own_model.json").read_bytes())
+        return json.loads(model.OWN_MODEL_PATH.read_bytes())
 
 
 def _pause_before_repeat(

@@ -131,9 +131,6 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"name": "my mapping"}, "'my mapping' is not a valid mapping name"),
-        ({"name": "x" * 65}, "is not a valid mapping name"),
-        ({"name": "daily\n"}, "is not a valid mapping name"),
         ({"unique_key": "Mail"}, "UniqueKey Mail is not one of the Fields"),
         ({"fields": {}}, "Fields is empty"),
         ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not in Columns"),

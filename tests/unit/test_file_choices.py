@@ -61,14 +61,8 @@ def test_what_is_chosen_now_wins_over_what_is_kept() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {"Encoding": 5},
         {"Encoding": "klingon"},
         {"Delimiter": "x"},
-        {"Sheet": None},
-        {"ShortRows": []},
-        {"Checks": "A=none"},
-        {"Checks": [1]},
-        {"Colour": "red"},
     ],
 )
 def test_impossible_choices_are_refused(document: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_an_operation_names_its_action_and_its_errors() -> None:
 
     assert create.startswith(
         "Needs the action `profile:CreateUploadJob`, with ObjectType `profile:PutProfileObject` too,"
-        " and with Options `openprofiles:SetUploadJobOptions` too."
+        " with Options `openprofiles:SetUploadJobOptions` too, and with Replaces `profile:StopUploadJob` too."
     )
     assert undo.startswith("Needs the action `openprofiles:UndoUploadJob`.")
     assert "\n- BadRequestException (400): The job has not ended, or can no longer be undone.\n" in undo

@@ -23,17 +23,17 @@ from openprofiles.wire.model import (
 
 def text(low: int | None = None, high: int | None = None, pattern: str | None = None, *allowed: str) -> TextShape:
     compiled = compile_pattern(pattern) if pattern else None
-    return TextShape("Text", False, low, high, pattern, compiled, allowed or None)
+    return TextShape("Text", low, high, pattern, compiled, allowed or None)
 
 
 def structure(required: tuple[str, ...] = (), union: bool = False, **members: Shape) -> StructureShape:
     built = {name: Member(name, shape, "body", name, None) for name, shape in members.items()}
-    return StructureShape("Structure", False, built, required, union)
+    return StructureShape("Structure", built, required, union)
 
 
 PATTERN = "^[a-z]+$"
-NAMES = MapShape("Names", True, text(1, 5, PATTERN), text(1, 3), 1, 2)
-FREE = MapShape("Free", True, text(1, 5), text(1, 3), None, None)
+NAMES = MapShape("Names", text(1, 5, PATTERN), text(1, 3), 1, 2)
+FREE = MapShape("Free", text(1, 5), text(1, 3), None, None)
 REGULAR = f"Member must satisfy regular expression pattern: {PATTERN}"
 
 TOO_SHORT = "Member must have length greater than or equal to 1"
@@ -50,19 +50,19 @@ CASES: list[tuple[str, Shape, Any, list[tuple[str, str]]]] = [
     ("code points, not UTF-16 units", text(None, 2), "\U0001f600\U0001f600", []),
     ("pattern", text(1, 3, PATTERN), "a1", [("", REGULAR)]),
     ("enum", text(None, None, None, "A", "B"), "C", [("", "Member must satisfy enum value set: [A, B]")]),
-    ("least", IntegerShape("I", False, 32, 1, 5), 0, [("", "Member must have value greater than or equal to 1")]),
-    ("most", IntegerShape("I", False, 32, 1, 5), 6, [("", "Member must have value less than or equal to 5")]),
+    ("least", IntegerShape("I", 32, 1, 5), 0, [("", "Member must have value greater than or equal to 1")]),
+    ("most", IntegerShape("I", 32, 1, 5), 6, [("", "Member must have value less than or equal to 5")]),
     (
         "zero as a limit",
-        IntegerShape("I", False, 32, 0, 0),
+        IntegerShape("I", 32, 0, 0),
         -1,
         [("", "Member must have value greater than or equal to 0")],
     ),
-    ("double", DoubleShape("D", False, 0.0, 1.0), 1.1, [("", "Member must have value less than or equal to 1.0")]),
-    ("boolean", BooleanShape("B", False), False, []),
-    ("list too short", ListShape("L", False, text(1), 1, 2), [], [("", TOO_SHORT)]),
-    ("list too long is not looked into", ListShape("L", False, text(1), 1, 2), [""] * 3, [("", OVER_TWO)]),
-    ("element", ListShape("L", False, text(1), None, None), ["a", ""], [("[1]", TOO_SHORT)]),
+    ("double", DoubleShape("D", 0.0, 1.0), 1.1, [("", "Member must have value less than or equal to 1.0")]),
+    ("boolean", BooleanShape("B"), False, []),
+    ("list too short", ListShape("L", text(1), 1, 2), [], [("", TOO_SHORT)]),
+    ("list too long is not looked into", ListShape("L", text(1), 1, 2), [""] * 3, [("", OVER_TWO)]),
+    ("element", ListShape("L", text(1), None, None), ["a", ""], [("[1]", TOO_SHORT)]),
     ("map too long is not looked into", NAMES, {"a": "", "b": "", "c": ""}, [("", OVER_TWO)]),
     ("entry of a map of names", NAMES, {"a": ""}, [("a", TOO_SHORT)]),
     (
@@ -80,7 +80,7 @@ CASES: list[tuple[str, Shape, Any, list[tuple[str, str]]]] = [
     ("required", structure(("A", "B"), A=text(), B=text()), {"A": "x"}, [("B", "Member must not be null")]),
     (
         "nested",
-        structure(A=ListShape("L", False, structure(B=text(1)), None, None)),
+        structure(A=ListShape("L", structure(B=text(1)), None, None)),
         {"A": [{"B": ""}]},
         [("A[0].B", TOO_SHORT)],
     ),
@@ -111,7 +111,7 @@ def test_the_message_counts_and_names_all() -> None:
 
 
 def test_more_violations_than_anyone_reads_are_cut() -> None:
-    found = violations(ListShape("L", False, text(1), None, None), [""] * 1_000_000)
+    found = violations(ListShape("L", text(1), None, None), [""] * 1_000_000)
 
     assert len(found) == MOST_VIOLATIONS + 1
     assert describe_violations(found).count("Value at") == MOST_VIOLATIONS

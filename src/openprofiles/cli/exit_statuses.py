@@ -47,6 +47,10 @@ class Refused(CommandFault):
         self.code = code
 
 
+class MissingDomain(CommandFault):
+    """An operation was called for a domain that does not exist."""
+
+
 def exit_status_of_job(status: str) -> int:
     """Return the exit status of a command that followed an upload job to this end."""
     return {"SUCCEEDED": EXIT_DONE, "PARTIALLY_SUCCEEDED": EXIT_INCOMPLETE}.get(status, EXIT_FAILED)

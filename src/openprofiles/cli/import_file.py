@@ -382,10 +382,10 @@ def import_file(
         region = None
         find_attributes: Callable[[], Iterable[str]] = tuple
         if domain is not None and (endpoint_url is not None or _has_store(settings)):
-            transport = open_importer().place.transport
-            known = transport.find_domain(domain) if endpoint_url is None else None
+            place = open_importer().place
+            known = place.find_domain(domain)
             region = None if known is None else known.phone_region
-            find_attributes = partial(transport.list_attributes, domain)
+            find_attributes = partial(place.list_attributes, domain)
         source = at_end.enter_context(
             open_source(
                 file,
@@ -554,7 +554,6 @@ class _Import(ImportRun):
     chosen: FileChoices
     save_as: str | None
     data_expiry_days: int | None
-    region_of_domain: str | None = None
     phone_country: PhoneCountry | None = None
     was_saved: bool = False
     domain: ImportDomain | None = None
@@ -572,8 +571,7 @@ class _Import(ImportRun):
         self.domain = domain = importer.find_or_create_domain(self.domain_name, is_dry_run=self.is_dry_run)
         if self.is_dry_run:
             at_end.callback(importer.discard, domain)
-        if domain.phone_region is not None:
-            self._check_phones(importer, domain, domain.phone_region)
+        self._check_phones(importer, domain)
         try:
             self._print_plan(domain)
         except BrokenPipeError:
@@ -582,12 +580,12 @@ class _Import(ImportRun):
             raise ImportFault("Nothing was loaded: the program that reads the output has exited.") from None
         if domain.was_created and not self.is_json:
             self._print_similar_domains(importer, domain)
-        ended = self._run_job(importer, domain, poll_seconds)
+        ended = self._run_job(importer, poll_seconds)
         asks = self.is_refused(ended.progress) and not self.is_dry_run and not self.is_json
         if asks and _confirm_doubtful(ended.progress):
             self.policies = replace(self.policies, loads_doubtful=True)
             self._options = self._make_options()
-            ended = self._run_job(importer, domain, poll_seconds)
+            ended = self._run_job(importer, poll_seconds)
         if not self.is_dry_run and not self.is_refused(ended.progress):
             self._save_mapping(importer)
         return ended
@@ -597,7 +595,7 @@ class _Import(ImportRun):
         assert self.domain is not None, "it is found before anything else"
         return self.data_expiry_days or self.domain.expiration_days
 
-    def _run_job(self, importer: Importer, domain: ImportDomain, poll_seconds: float) -> Ended:
+    def _run_job(self, importer: Importer, poll_seconds: float) -> Ended:
         """Run one upload job, or its preview."""
         from openprofiles.cli.import_progress import ProgressDisplay
 
@@ -608,7 +606,6 @@ class _Import(ImportRun):
             options=self._options,
             needs_options=self.source.needs_options or not self.policies.is_default,
         )
-        self._check_phones_of_server(importer, domain)
         if importer.place.left_out_options and self._has_checks and not self.is_json:
             with suppress(BrokenPipeError):
                 click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
@@ -616,23 +613,10 @@ class _Import(ImportRun):
             watched = send_and_watch(importer, self.source, display, poll_seconds, is_dry_run=self.is_dry_run)
         return Ended(job_id, *watched)
 
-    def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
-        """Check the country of the phone numbers, once the server shows that of the domain."""
-        if self.region_of_domain is not None:
-            return
-        has_phones = weigh_phones(self.source, self.mapping.columns.fields, self.phone_region.region) is not None
-        if not has_phones and not self.phone_region.is_argument:
-            return
-        region = importer.read_phone_region()
-        if region is not None:
-            self._check_phones(importer, domain, region)
-            self._print_phones()
-
-    def _check_phones(self, importer: Importer, domain: ImportDomain, region: str) -> None:
-        self.region_of_domain = region
-        self.phone_country = weigh_phones(self.source, self.mapping.columns.fields, region)
+    def _check_phones(self, importer: Importer, domain: ImportDomain) -> None:
+        self.phone_country = weigh_phones(self.source, self.mapping.columns.fields, domain.phone_region)
         try:
-            check_phone_country(self.phone_country, self.phone_region, domain, region)
+            check_phone_country(self.phone_country, self.phone_region, domain)
         except ImportFault:
             if not self.is_dry_run:
                 importer.discard(domain)

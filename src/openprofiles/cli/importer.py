@@ -76,9 +76,9 @@ class Importer:
         Args:
             is_dry_run: instead of a missing domain, create one under another name that nobody else uses.
         """
-        domain = self.place.transport.find_domain(name)
+        domain = self.place.find_domain(name)
         if domain is None:
-            domain = self.place.transport.create_domain(f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name)
+            domain = self.place.create_domain(f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name)
         self._domain = domain.name
         return domain
 
@@ -124,15 +124,11 @@ class Importer:
         Raises:
             ImportFault: there is none.
         """
-        domain = self.place.transport.find_domain(name)
+        domain = self.place.find_domain(name)
         if domain is None:
             raise ImportFault(f"Domain {name} does not exist.")
         self._domain = domain.name
         return domain
-
-    def read_phone_region(self) -> str | None:
-        """Read the country of the domain's phone numbers, once there is a job; None if the server does not say."""
-        return self._own("GetProgress", self._job_id).get("PhoneRegion")
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         """Give the job its file. ``on_sent`` is called with the number of bytes so far."""

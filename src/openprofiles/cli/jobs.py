@@ -24,7 +24,7 @@ from openprofiles.cli.job_summary import (
     summary_lines,
 )
 from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, undo_lines, undo_members
-from openprofiles.cli.options import UpperCaseChoice, domain_command, print_json
+from openprofiles.cli.options import UpperCaseChoice, domain_command, limit_option, print_json
 from openprofiles.cli.terminal_text import terminal_width
 from openprofiles.cli.words import iso_text
 
@@ -76,14 +76,7 @@ def jobs() -> None:
     metavar="STATUS",
     help=f"Only jobs in this status: {', '.join(_STATUSES[:-1])} or {_STATUSES[-1]}.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_JOBS_LISTED,
-    show_default=True,
-    metavar="N",
-    help="Maximum number of jobs.",
-)
+@limit_option(_JOBS_LISTED, "Maximum number of jobs.")
 @_of_a_domain
 def list_(place: Place, domain: str, output: str, status: str | None, limit: int) -> None:
     """List upload jobs, the newest first, with the results of their rows.
@@ -132,14 +125,7 @@ def show(place: Place, domain: str, output: str, job: str) -> None:
 
 @jobs.command()
 @_job
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_FAILED_ROWS_LISTED,
-    show_default=True,
-    metavar="N",
-    help="Maximum number of failed rows to show. --output-file writes all of them.",
-)
+@limit_option(_FAILED_ROWS_LISTED, "Maximum number of failed rows to show. --output-file writes all of them.")
 @click.option(
     "--output-file",
     "-o",
@@ -226,14 +212,7 @@ def stop(place: Place, domain: str, output: str, job: str) -> None:
 
 @jobs.command()
 @_job
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=_KEPT_PROFILES_LISTED,
-    show_default=True,
-    metavar="N",
-    help="Maximum number of kept profiles to list.",
-)
+@limit_option(_KEPT_PROFILES_LISTED, "Maximum number of kept profiles to list.")
 @_of_a_domain_to_work_on
 def undo(place: Place, domain: str, output: str, job: str, limit: int) -> None:
     """Undo an upload job, as if its file had never been loaded.

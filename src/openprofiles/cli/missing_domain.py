@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from openprofiles.cli.exit_statuses import CommandFault, Refused
+from openprofiles.cli.exit_statuses import CommandFault, MissingDomain, Refused
 
 if TYPE_CHECKING:
     from openprofiles.store.connections import Store
@@ -18,15 +18,15 @@ _DOMAINS_NAMED = 10
 
 
 def refusal(code: str, message: str, domain_names: Callable[[], Sequence[str]]) -> CommandFault:
-    """Make the error for an operation that refused its request; ``Refused`` if the domain exists.
+    """Make the error for an operation that refused its request.
 
     Args:
         domain_names: lists the domains that there are.
     """
     missing = _MISSING_DOMAIN.fullmatch(message) if code == _NOT_FOUND else None
-    return (
-        Refused(message, code) if missing is None else CommandFault(describe_missing_domain(missing[1], domain_names()))
-    )
+    if missing is None:
+        return Refused(message, code)
+    return MissingDomain(describe_missing_domain(missing[1], domain_names()))
 
 
 def describe_missing_domain(name: str, known: Sequence[str]) -> str:

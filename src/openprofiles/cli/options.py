@@ -121,6 +121,12 @@ def _settings_option(name: str) -> Callable[[F], F]:
     )
 
 
+def limit_option(default: int, help_text: str) -> Callable[[F], F]:
+    """Add ``--limit N`` to a command that lists something."""
+    limit = click.IntRange(min=1)
+    return click.option("--limit", type=limit, default=default, show_default=True, metavar="N", help=help_text)
+
+
 def domain_option(help_text: str, *, required: bool = True) -> Callable[[F], F]:
     """Add ``--domain NAME`` to a command."""
     return click.option(

@@ -50,22 +50,19 @@ def weigh_phones(source: SourceFile, fields: Iterable[SuggestedField], region: s
     return weigh_phone_country(fields, source.headers, source.sample.rows, region)
 
 
-def check_phone_country(
-    country: PhoneCountry | None, given: GivenPhoneRegion, domain: ImportDomain, region: str
-) -> None:
+def check_phone_country(country: PhoneCountry | None, given: GivenPhoneRegion, domain: ImportDomain) -> None:
     """Refuse to load phone numbers that would be read as numbers of another country.
 
     Args:
-        country: what the file shows, weighed for ``region``.
-        region: that of the domain.
+        country: what the file shows, weighed for that of the domain.
 
     Raises:
         ImportFault: another one was given, or the file clearly has numbers of another one and the domain is new.
     """
     from openprofiles.uploads.mappings.phone_country import country_name
 
-    # A server does not say it before there is a job, and chooses it for the domains that are created through it.
-    is_chosen_by_server = domain.was_created and domain.phone_region is None
+    region = domain.phone_region
+    is_chosen_by_server = domain.was_created and domain.is_of_server
     create_first = (
         "Create the domain first: in the console, where you can choose the country, or with CreateDomain, which "
         f"chooses {country_name(region)}. Nothing was loaded."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from openprofiles.cli.api_requests import checked_request
-from openprofiles.cli.exit_statuses import CommandFault, Refused
+from openprofiles.cli.exit_statuses import CommandFault, MissingDomain, Refused
 from openprofiles.wire.model import load_model, load_own_model
 
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ class ImportDomain:
     Attributes:
         expiration_days: how long its profiles live after they were last touched.
         was_created: whether it was missing and has been made.
-        phone_region: the country (ISO 3166) of its phone numbers without a country code; None if it is not known yet.
+        phone_region: the country (ISO 3166) of its phone numbers without a country code.
+        is_of_server: whether a server has it, which chooses the country of new domains.
     """
 
     name: str
     expiration_days: int
     was_created: bool
-    phone_region: str | None
+    phone_region: str
+    is_of_server: bool
 
 
 class Place:
@@ -71,6 +73,39 @@ class Place:
     def own_items(self, operation: str, **members: Any) -> Iterator[Mapping[str, Any]]:
         """Yield the items of all pages of an operation of our own."""
         return _items(partial(self.own, operation, **members), "Items")
+
+    def find_domain(self, name: str, *, was_created: bool = False) -> ImportDomain | None:
+        """Find the domain of this name; None if there is none.
+
+        Args:
+            was_created: whether it was missing and has been made.
+        """
+        try:
+            found = self.own("GetDomainSettings", DomainName=name)
+        except MissingDomain:
+            return None
+        return ImportDomain(
+            name, found["DefaultExpirationDays"], was_created, found["PhoneRegion"], self.transport.is_server
+        )
+
+    def create_domain(self, name: str) -> ImportDomain:
+        """Create a domain with 1098 days."""
+        self.call("CreateDomain", DomainName=name, DefaultExpirationDays=NEW_DOMAIN_EXPIRATION_DAYS)
+        made = self.find_domain(name, was_created=True)
+        if made is None:
+            raise CommandFault(f"The domain {name} was deleted just after it had been created.")
+        return made
+
+    def list_attributes(self, domain_name: str) -> Sequence[str]:
+        """List the custom attributes that the latest upload jobs of a domain have loaded.
+
+        There are none without a domain, or without the permission to see them.
+        """
+        try:
+            names: list[str] = self.own("ListAttributes", DomainName=domain_name)["Attributes"]
+        except (MissingDomain, Refused):
+            return ()
+        return names
 
     def create_upload_job(
         self, *, options: Mapping[str, Any] | None, needs_options: bool = True, **members: Any

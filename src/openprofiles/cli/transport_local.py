@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.missing_domain import domain_names, refusal
-from openprofiles.cli.place import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain
 from openprofiles.clock import utc_now
 from openprofiles.credentials.principal import Principal
-from openprofiles.errors import DomainError, NotFound
+from openprofiles.errors import DomainError
 from openprofiles.master_key import MasterKey, load_master_key, read_master_key
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
@@ -42,9 +41,11 @@ class LocalTransport:
 
     Attributes:
         sending: what ``send_file`` does with the file, in a word.
+        is_server: whether operations are called through a server.
     """
 
     sending = "Copying"
+    is_server = False
 
     def __init__(self, settings: Settings, *, for_import: bool = False) -> None:
         self._settings = settings
@@ -72,42 +73,9 @@ class LocalTransport:
         with self._refusals():
             yield from self._answer(own_handler(operation), request)["Body"]
 
-    def find_domain(self, name: str) -> ImportDomain | None:
-        """Find the domain of this name."""
-        try:
-            with self._call().reading(name) as session:
-                found = session.domain
-        except NotFound:
-            return None
-        return ImportDomain(name, found.default_expiration_days, was_created=False, phone_region=found.phone_region)
-
-    def create_domain(self, name: str) -> ImportDomain:
-        """Create a domain with 1098 days."""
-        from openprofiles.profiles.domains import create_domain
-
-        made = create_domain(
-            self._store,
-            name,
-            default_expiration_days=NEW_DOMAIN_EXPIRATION_DAYS,
-            config={},
-            tags={},
-            phone_region=self._settings.phone_region,
-            now=utc_now(),
-        )
-        return ImportDomain(name, made.default_expiration_days, was_created=True, phone_region=made.phone_region)
-
     def domain_names(self) -> Sequence[str]:
         """List the domains that there are; empty where the credential has no permission for that."""
         return domain_names(self._store)
-
-    def list_attributes(self, domain_name: str) -> Sequence[str]:
-        """List the custom attributes that the latest upload jobs of a domain have loaded; none without a domain."""
-        from openprofiles.uploads.mappings.known_attributes import list_known_attributes
-
-        try:
-            return list_known_attributes(self._opener(domain_name))
-        except NotFound:
-            return ()
 
     def send_file(self, domain_name: str, job_id: str, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         """Give a job its file. ``on_sent`` is called with the number of bytes so far."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import os
 import re
@@ -17,17 +15,11 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.place import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain
 from openprofiles.cli.server_faults import server_errors_in_words
 from openprofiles.own_operations import create_operations_client
-from openprofiles.uploads.mappings.known_attributes import attributes_among
 
 _TIMEOUT_SECONDS = 60.0
 _PART_BYTES = 256 * 1024
-# Each is a request.
-_JOBS_LOOKED_AT = 10
-_LOADED = ("CreatedRecords", "UpdatedRecords")
-_SSE_C = "x-amz-server-side-encryption-customer-"
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 
 
@@ -39,6 +31,7 @@ class RemoteTransport:
     """
 
     sending = "Sending"
+    is_server = True
 
     def __init__(self, endpoint_url: str, session: boto3.Session | None = None) -> None:
         self._address = endpoint_url.rstrip("/")
@@ -62,48 +55,18 @@ class RemoteTransport:
         with self._errors_in_words(), closing(self.own(operation, request)["Body"]) as body:
             yield from body.iter_chunks(_PART_BYTES)
 
-    def find_domain(self, name: str) -> ImportDomain | None:
-        with self._errors_in_words():
-            try:
-                found = self._aws.get_domain(DomainName=name)
-            except self._aws.exceptions.ResourceNotFoundException:
-                return None
-        # Its phone region is shown once there is a job.
-        return ImportDomain(name, found["DefaultExpirationDays"], was_created=False, phone_region=None)
-
-    def create_domain(self, name: str) -> ImportDomain:
-        with self._errors_in_words():
-            made = self._aws.create_domain(DomainName=name, DefaultExpirationDays=NEW_DOMAIN_EXPIRATION_DAYS)
-        return ImportDomain(name, made["DefaultExpirationDays"], was_created=True, phone_region=None)
-
     def domain_names(self) -> Sequence[str]:
         with suppress(ClientError, BotoCoreError):
             return [item["DomainName"] for item in self._aws.list_domains()["Items"]]
         return []
 
-    def list_attributes(self, domain_name: str) -> Sequence[str]:
-        # Without the permission, or without the domain, there are none.
-        with self._errors_in_words(), suppress(ClientError):
-            jobs = self._aws.list_upload_jobs(DomainName=domain_name, MaxResults=_JOBS_LOOKED_AT)["Items"]
-            found = [self._aws.get_upload_job(DomainName=domain_name, JobId=job["JobId"]) for job in jobs]
-            loaded = [job for job in found if any(job["ResultsSummary"].get(name) for name in _LOADED)]
-            return attributes_among(entry.get("Target", "") for job in loaded for entry in job["Fields"].values())
-        return ()
-
     def send_file(self, domain_name: str, job_id: str, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         with self._errors_in_words():
-            path = self._aws.get_upload_job_path(DomainName=domain_name, JobId=job_id)
-            key = path["ClientToken"]
-            md5 = base64.b64encode(hashlib.md5(base64.b64decode(key), usedforsecurity=False).digest()).decode()
+            target = self.own("GetUploadTarget", {"DomainName": domain_name, "JobId": job_id})
             answer = self._sending.put(
-                path["Url"],
+                self._address + target["Path"],
                 data=_CountedFile(file, on_sent),
-                headers={
-                    _SSE_C + "algorithm": "AES256",
-                    _SSE_C + "key": key,
-                    _SSE_C + "key-MD5": md5,
-                    "Content-Type": "text/csv",
-                },
+                headers={**target["Headers"], "Content-Type": "text/csv"},
                 timeout=_TIMEOUT_SECONDS,
             )
         if not answer.ok:

@@ -109,7 +109,12 @@ def get_definition(session: Reading, kind: DefinitionKind, name: str) -> WholeDe
 
 
 def list_definitions(
-    session: Reading, kind: DefinitionKind, *, list_name: str, max_results: int, next_token: str | None = None
+    session: Reading,
+    kind: DefinitionKind,
+    *,
+    list_name: str,
+    max_results: int,
+    next_token: str | None = None,
 ) -> DefinitionPage:
     """List definitions by name, without their bodies.
 

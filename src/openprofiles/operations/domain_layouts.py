@@ -8,13 +8,13 @@ from openprofiles.definitions import definitions, layouts
 from openprofiles.definitions.definitions import WholeDefinition
 from openprofiles.definitions.layouts import LAYOUT
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import operation
-from openprofiles.store.definitions import Definition
+from openprofiles.operations.definition_members import definition_members
+from openprofiles.operations.registry import operation, page_of
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
 
-_DEFAULT_PAGE_SIZE = 100
+_NAME = "LayoutDefinitionName"
 _MEMBERS = ("Description", "DisplayName", "IsDefault", "LayoutType", "Layout")
 
 
@@ -65,14 +65,11 @@ def list_domain_layouts(call: Call, request: aws.ListDomainLayoutsRequest) -> aw
         BadRequestException: the token is not one of this list's.
     """
     with call.reading(request["DomainName"]) as session:
-        page = definitions.list_definitions(
-            session,
-            LAYOUT,
-            list_name="ListDomainLayouts",
-            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-            next_token=request.get("NextToken"),
-        )
-    return {"Items": [cast("aws.LayoutItem", _item(one)) for one in page.definitions], "NextToken": page.next_token}
+        page = definitions.list_definitions(session, LAYOUT, list_name="ListDomainLayouts", **page_of(request))
+    return {
+        "Items": [cast("aws.LayoutItem", definition_members(_NAME, one)) for one in page.definitions],
+        "NextToken": page.next_token,
+    }
 
 
 @operation("DeleteDomainLayout")
@@ -92,15 +89,5 @@ def _members(request: Any) -> dict[str, Any]:
     return {member: request[member] for member in _MEMBERS if member in request}
 
 
-def _item(layout: Definition) -> dict[str, Any]:
-    item = {
-        "LayoutDefinitionName": layout.name,
-        **layout.summary,
-        "CreatedAt": layout.created_at,
-        "LastUpdatedAt": layout.updated_at,
-    }
-    return {**item, "Tags": dict(layout.tags)} if layout.tags else item
-
-
 def _answer(layout: WholeDefinition) -> dict[str, Any]:
-    return {**_item(layout.definition), **layout.body, "Version": str(layout.definition.version)}
+    return {**definition_members(_NAME, layout.definition), **layout.body, "Version": str(layout.definition.version)}

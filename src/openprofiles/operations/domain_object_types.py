@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from openprofiles.definitions import definitions
 from openprofiles.objects.domain_object_types import DOMAIN_OBJECT_TYPE, put_domain_object_type
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import operation
-from openprofiles.store.definitions import Definition
+from openprofiles.operations.definition_members import definition_members
+from openprofiles.operations.registry import operation, page_of
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
 
-_DEFAULT_PAGE_SIZE = 100
+_NAME = "ObjectTypeName"
+_LIST_NAME = "ListDomainObjectTypes"
 _NAMES = ("DomainName", "ObjectTypeName", "Tags")
 
 
@@ -28,7 +29,7 @@ def put_domain_object_type_(call: Call, request: aws.PutDomainObjectTypeRequest)
     members = {member: value for member, value in request.items() if member not in _NAMES}
     with call.writing(request["DomainName"]) as session:
         written = put_domain_object_type(session, request["ObjectTypeName"], members, request.get("Tags", {}))
-    return cast("aws.PutDomainObjectTypeResponse", {**written.body, **_item(written.definition)})
+    return cast("aws.PutDomainObjectTypeResponse", {**written.body, **definition_members(_NAME, written.definition)})
 
 
 @operation("GetDomainObjectType")
@@ -40,7 +41,7 @@ def get_domain_object_type(call: Call, request: aws.GetDomainObjectTypeRequest) 
     """
     with call.reading(request["DomainName"]) as session:
         found = definitions.get_definition(session, DOMAIN_OBJECT_TYPE, request["ObjectTypeName"])
-    return cast("aws.GetDomainObjectTypeResponse", {**found.body, **_item(found.definition)})
+    return cast("aws.GetDomainObjectTypeResponse", {**found.body, **definition_members(_NAME, found.definition)})
 
 
 @operation("ListDomainObjectTypes")
@@ -55,14 +56,10 @@ def list_domain_object_types(
     """
     with call.reading(request["DomainName"]) as session:
         page = definitions.list_definitions(
-            session,
-            DOMAIN_OBJECT_TYPE,
-            list_name="ListDomainObjectTypes",
-            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-            next_token=request.get("NextToken"),
+            session, DOMAIN_OBJECT_TYPE, list_name="ListDomainObjectTypes", **page_of(request)
         )
     return {
-        "Items": [cast("aws.DomainObjectTypesListItem", _item(one)) for one in page.definitions],
+        "Items": [cast("aws.DomainObjectTypesListItem", definition_members(_NAME, one)) for one in page.definitions],
         "NextToken": page.next_token,
     }
 
@@ -79,13 +76,3 @@ def delete_domain_object_type(
     with call.writing(request["DomainName"]) as session:
         definitions.delete_definition(session, DOMAIN_OBJECT_TYPE, request["ObjectTypeName"])
     return {}
-
-
-def _item(object_type: Definition) -> dict[str, Any]:
-    item = {
-        "ObjectTypeName": object_type.name,
-        **object_type.summary,
-        "CreatedAt": object_type.created_at,
-        "LastUpdatedAt": object_type.updated_at,
-    }
-    return {**item, "Tags": dict(object_type.tags)} if object_type.tags else item

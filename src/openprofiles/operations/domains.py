@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from openprofiles.operations.call import Call
 from openprofiles.operations.domain_shapes import config_of_request, domain_answer, domain_item
-from openprofiles.operations.registry import operation
+from openprofiles.operations.registry import operation, page_of
 from openprofiles.profiles import domains
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
-
-_DEFAULT_PAGE_SIZE = 100
 
 
 @operation("CreateDomain")
@@ -86,8 +84,7 @@ def list_domains(call: Call, request: aws.ListDomainsRequest) -> aws.ListDomains
     page = domains.list_domains(
         call.store,
         is_visible=call.principal.may_see_domain,
-        max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-        next_token=request.get("NextToken"),
+        **page_of(request),
     )
     return {"Items": [domain_item(domain) for domain in page.domains], "NextToken": page.next_token}
 

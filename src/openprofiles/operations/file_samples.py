@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,13 +11,12 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.member_names import members_of
 from openprofiles.operations.call import Call
 from openprofiles.operations.job_options import form_members, may_set_options
-from openprofiles.operations.mappings import key_evidence_members
+from openprofiles.operations.mappings import key_evidence_members, suggest_for_sample
 from openprofiles.operations.registry import own_operation
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
-from openprofiles.uploads.mappings.known_attributes import list_known_attributes
 from openprofiles.uploads.mappings.phone_country import weigh_phone_country
-from openprofiles.uploads.mappings.suggest import Suggestion, suggest_mapping
+from openprofiles.uploads.mappings.suggest import Suggestion
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX
 from openprofiles.uploads.reading.detect_encoding import Candidate, EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_choices import FileChoices
@@ -45,8 +43,7 @@ def sample_file(call: Call, request: own.SampleFileRequest) -> own.FileSample:
     may_choose = may_set_options(call)
     kept: FileChoices | None = None
     columns: list[str] = []
-    open_session = partial(call.reading, request["DomainName"])
-    with open_session() as session:
+    with call.reading(request["DomainName"]) as session:
         region = session.domain.phone_region
         if "Mapping" in request and may_choose:
             mapping = saved_mappings.get_mapping(session, request["Mapping"])
@@ -80,10 +77,7 @@ def sample_file(call: Call, request: own.SampleFileRequest) -> own.FileSample:
             if may_choose:
                 return {"Question": {"Asks": "HEADER", "Message": describe_doubt(reason)}}
             raise InvalidRequest(f"{describe_doubt(reason)} Add a row with the column names.")
-    # They are those of other jobs.
-    may_know = not call.strict and call.principal.may_do("profile:GetUploadJob")
-    find_attributes = partial(list_known_attributes, open_session) if may_know else tuple
-    suggestion = suggest_mapping(sample.headers, None, sample.rows, region, find_attributes=find_attributes)
+    suggestion = suggest_for_sample(call, request["DomainName"], sample, region)
     country = weigh_phone_country(suggestion.fields, sample.headers, sample.rows, region)
     members = {
         "File": form_members(form),

@@ -11,7 +11,7 @@ from openprofiles.member_names import members_of
 from openprofiles.operations.call import Call
 from openprofiles.operations.given_mapping import read_given_mapping
 from openprofiles.operations.job_options import form_members, may_set_options
-from openprofiles.operations.registry import own_operation, page_of
+from openprofiles.operations.registry import OWN_PAGE_SIZE, own_operation, page_of
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
@@ -23,6 +23,7 @@ from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
 
 if TYPE_CHECKING:
+    from openprofiles.uploads.reading.file_sample import FileSample
     from openprofiles.wire import own_types as own
 
 
@@ -32,8 +33,7 @@ def suggest_mapping_of_file(call: Call, request: own.SuggestMappingRequest) -> o
     # It uses numpy, which a server can start without.
     from openprofiles.uploads.reading.file_sample import sample_beginning
 
-    open_session = partial(call.reading, request["DomainName"])
-    with open_session() as session:
+    with call.reading(request["DomainName"]) as session:
         region = session.domain.phone_region
     strict = call.strict
     given = STRICT_OPTIONS if strict else None
@@ -43,20 +43,28 @@ def suggest_mapping_of_file(call: Call, request: own.SuggestMappingRequest) -> o
             f"{describe_doubt(doubt)} Add a row with the column names. If this row is the header, map its "
             "columns yourself."
         )
-    # They are those of other jobs.
-    may_know = not strict and call.principal.may_do("profile:GetUploadJob")
-    find_attributes = partial(list_known_attributes, open_session) if may_know else tuple
-    suggestion = suggest_mapping(sample.headers, None, sample.rows, region, find_attributes=find_attributes)
+    suggestion = suggest_for_sample(call, request["DomainName"], sample, region)
     return cast(
         "own.MappingSuggestion", {"File": form_members(form), **_suggestion_members(sample.headers, suggestion)}
     )
+
+
+def suggest_for_sample(call: Call, domain_name: str, sample: FileSample, region: str) -> Suggestion:
+    """Suggest a mapping of a file; a caller who may see other jobs gets their attributes, too.
+
+    Args:
+        region: the country of the domain's phone numbers.
+    """
+    may_know = not call.strict and call.principal.may_do("profile:GetUploadJob")
+    find_attributes = partial(list_known_attributes, partial(call.reading, domain_name)) if may_know else tuple
+    return suggest_mapping(sample.headers, None, sample.rows, region, find_attributes=find_attributes)
 
 
 @own_operation("ListMappings")
 def list_mappings(call: Call, request: own.ListMappingsRequest) -> own.SavedMappings:
     """List the saved mappings of a domain, by name."""
     with call.reading(request["DomainName"]) as session:
-        page = saved_mappings.list_mappings(session, **page_of(request))
+        page = saved_mappings.list_mappings(session, **page_of(request, OWN_PAGE_SIZE))
     items = [{"MappingName": one.name, **members_of(one, *_TIMES)} for one in page.items]
     return cast("own.SavedMappings", {"Items": items, "NextToken": page.next_token})
 

@@ -11,14 +11,13 @@ from openprofiles.objects.lineage import FieldLineage, read_lineage
 from openprofiles.objects.objects import scrub_profile_object, unique_key_text
 from openprofiles.objects.placement import DeadLetterCode
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import own_operation
+from openprofiles.operations.registry import OWN_PAGE_SIZE, own_operation, page_of
 from openprofiles.store.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from openprofiles.wire import own_types as own
 
 _PROFILE = "_profile."
-_LETTERS_PER_PAGE = 1000
 
 
 @own_operation("ExplainObject")
@@ -75,9 +74,8 @@ def get_lineage(call: Call, request: own.GetLineageRequest) -> own.Lineage:
 @own_operation("ListDeadLetters")
 def list_dead_letters(call: Call, request: own.ListDeadLettersRequest) -> own.DeadLetters:
     """List the objects that found no profile, oldest first, without their content."""
-    limit = request.get("MaxResults", _LETTERS_PER_PAGE)
     with call.reading(request["DomainName"]) as session:
-        page = dead_letters.list_dead_letters(session, limit, request.get("NextToken"))
+        page = dead_letters.list_dead_letters(session, **page_of(request, OWN_PAGE_SIZE))
     return {"Items": [_letter(one) for one in page.letters], "NextToken": page.next_token}
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.objects import templates, type_definitions
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import operation
+from openprofiles.operations.registry import operation, page_of
 from openprofiles.profiles.session import Reading
 from openprofiles.store.definitions import Definition
 from openprofiles.uploads.mappings.detect_object_type import detect_object_type
@@ -59,9 +59,7 @@ def list_profile_object_types(
         BadRequestException: the token is not one of this list's.
     """
     with call.reading(request["DomainName"]) as session:
-        page = type_definitions.list_object_types(
-            session, request.get("MaxResults", _DEFAULT_PAGE_SIZE), request.get("NextToken")
-        )
+        page = type_definitions.list_object_types(session, **page_of(request))
         items = [cast("aws.ListProfileObjectTypeItem", _item(session, one)) for one in page.definitions]
     return {"Items": items, "NextToken": page.next_token}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from openprofiles.objects.standard_objects import PROFILE
 from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import profile_answer
-from openprofiles.operations.registry import operation
+from openprofiles.operations.registry import operation, page_of
 from openprofiles.profiles import history
 from openprofiles.profiles.history import HistoryRecord
 from openprofiles.store.profile_changes import ProfileChange
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from openprofiles.wire import types as aws
 
 # Our choice; AWS does not say.
-_DEFAULT_PAGE_SIZE = 100
 
 
 @operation("ListProfileHistoryRecords")
@@ -44,8 +43,7 @@ def list_profile_history_records(
             session,
             request["ProfileId"],
             is_wanted=is_wanted,
-            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-            next_token=request.get("NextToken"),
+            **page_of(request),
         )
     return {
         "ProfileHistoryRecords": [_members(call, domain_name, record) for record in page.records],

@@ -13,13 +13,12 @@ from openprofiles.objects import objects
 from openprofiles.objects.group_commit import GroupCommit
 from openprofiles.objects.objects import CallResult, ObjectFilter, PutResult, results_of, unique_key_text
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import operation
+from openprofiles.operations.registry import operation, page_of
 from openprofiles.store.connections import Store
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
 
-_DEFAULT_PAGE_SIZE = 100
 # The name of the object type, and the JSON texts of objects.
 _Objects: TypeAlias = tuple[str, Sequence[str]]
 # Of each store: the calls of one caller on one domain are written together.
@@ -82,8 +81,7 @@ def list_profile_objects(call: Call, request: aws.ListProfileObjectsRequest) -> 
             request["ProfileId"],
             request["ObjectTypeName"],
             object_filter=None if given is None else ObjectFilter(given["KeyName"], tuple(given["Values"])),
-            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-            next_token=request.get("NextToken"),
+            **page_of(request),
         )
     return {
         "Items": [

@@ -21,9 +21,21 @@ from openprofiles.wire.model import Model, load_model, load_own_model
 Handler: TypeAlias = Callable[[Call, Any], Any]
 H = TypeVar("H", bound=Handler)
 
+# Of AWS's lists, and of our own.
+_PAGE_SIZE = 100
+OWN_PAGE_SIZE = 1000
+
 # Where commands look for a handler first: modules that import little.
-_MODULES = ("upload_jobs",)
-_OWN_MODULES = ("upload_job_reports", "upload_job_options", "undos", "mappings", "webhooks", "object_insight")
+_MODULES = ("upload_jobs", "domains")
+_OWN_MODULES = (
+    "upload_job_reports",
+    "domain_settings",
+    "upload_job_options",
+    "undos",
+    "mappings",
+    "webhooks",
+    "object_insight",
+)
 
 _handlers: dict[str, Handler] = {}
 _own_handlers: dict[str, Handler] = {}
@@ -69,9 +81,13 @@ def own_handler(name: str) -> Handler:
     return _find(_own_handlers, name, _OWN_MODULES)
 
 
-def page_of(request: Any) -> dict[str, Any]:
-    """Return which page of a list a request asks for, as arguments for reading it."""
-    return {"max_results": request.get("MaxResults"), "next_token": request.get("NextToken")}
+def page_of(request: Any, page_size: int = _PAGE_SIZE) -> dict[str, Any]:
+    """Return which page of a list a request asks for, as arguments for reading it.
+
+    Args:
+        page_size: used if the request does not say.
+    """
+    return {"max_results": request.get("MaxResults", page_size), "next_token": request.get("NextToken")}
 
 
 def _find(known: Mapping[str, Handler], name: str, modules: Iterable[str]) -> Handler:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import profile_answer
-from openprofiles.operations.registry import operation
+from openprofiles.operations.registry import operation, page_of
 from openprofiles.profiles.search import SearchKey
 from openprofiles.profiles.search import search_profiles as find_profiles
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from openprofiles.wire import types as aws
 
 # Source: service model, SearchProfiles: 20 if not specified.
-_DEFAULT_PAGE_SIZE = 20
+_PAGE_SIZE = 20
 
 
 @operation("SearchProfiles")
@@ -37,7 +37,6 @@ def search_profiles(call: Call, request: aws.SearchProfilesRequest) -> aws.Searc
             session,
             keys,
             match_all_keys=request.get("LogicalOperator") == "AND",
-            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-            next_token=request.get("NextToken"),
+            **page_of(request, _PAGE_SIZE),
         )
     return {"Items": [profile_answer(one.profile, one.found_by) for one in page.found], "NextToken": page.next_token}

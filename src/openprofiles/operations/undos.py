@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from openprofiles.member_names import members_of
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import own_operation, page_of
+from openprofiles.operations.registry import OWN_PAGE_SIZE, own_operation, page_of
 from openprofiles.uploads import undos
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def get_undo(call: Call, request: own.GetUndoRequest) -> own.UploadJobUndo:
 def list_kept_profiles(call: Call, request: own.ListKeptProfilesRequest) -> own.KeptProfiles:
     """List the profiles that an undo kept as they are."""
     with call.reading(request["DomainName"]) as session:
-        page = undos.list_kept_profiles(session, request["JobId"], **page_of(request))
+        page = undos.list_kept_profiles(session, request["JobId"], **page_of(request, OWN_PAGE_SIZE))
     items = [{"ProfileId": one.profile_id, "Loaded": "CREATED" if one.was_created else "UPDATED"} for one in page.items]
     return cast("own.KeptProfiles", {"Items": items, "NextToken": page.next_token})
 

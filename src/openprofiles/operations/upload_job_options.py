@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @own_operation("CreateUploadJob")
 def create_upload_job(call: Call, request: own.CreateUploadJobRequest) -> own.UploadJobMade:
     """Create a job that waits for its file, or find that of an earlier request."""
+    # That a domain does not exist is said before anything about the mapping.
+    with call.reading(request["DomainName"]):
+        pass
     object_type, doubtful_rows = request.get("ObjectType"), request.get("DoubtfulRows")
     mapping = GivenMapping({}, "") if object_type is not None else read_given_mapping(request)
     options = None if "Options" not in request else mapping.name_checks(read_options(request["Options"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from openprofiles.member_names import members_of
 from openprofiles.operations.call import Call
 from openprofiles.operations.job_options import form_members
-from openprofiles.operations.registry import own_operation, page_of
+from openprofiles.operations.registry import OWN_PAGE_SIZE, own_operation, page_of
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.store.webhooks import Delivery
@@ -29,15 +29,11 @@ if TYPE_CHECKING:
     from openprofiles.wire import own_types as own
 
 
-_JOBS_PER_PAGE = 1000
-
-
 @own_operation("ListProgress")
 def list_progress(call: Call, request: own.ListProgressRequest) -> own.ListedProgress:
     """List the jobs of a domain, newest first, each with the progress in its row."""
-    limit = request.get("MaxResults", _JOBS_PER_PAGE)
     with call.reading(request["DomainName"]) as session:
-        page = jobs.list_jobs(session, max_results=limit, next_token=request.get("NextToken"))
+        page = jobs.list_jobs(session, **page_of(request, OWN_PAGE_SIZE))
         statuses = find_undo_statuses(session, page.items)
     items = [
         {
@@ -63,7 +59,7 @@ def get_progress(call: Call, request: own.GetProgressRequest) -> own.Progress:
 def list_failed_rows(call: Call, request: own.ListFailedRowsRequest) -> own.FailedRows:
     """List the failed rows that are kept, in the order of the file."""
     with call.reading(request["DomainName"]) as session:
-        page = jobs.list_failed_rows(session, call.master_key, request["JobId"], **page_of(request))
+        page = jobs.list_failed_rows(session, call.master_key, request["JobId"], **page_of(request, OWN_PAGE_SIZE))
         headers, dialect = jobs.read_file_columns(session, request["JobId"])
     items = [_failed_row(row, headers, dialect) for row in page.items]
     return cast("own.FailedRows", {"Columns": headers, "Items": items, "NextToken": page.next_token})
@@ -103,7 +99,7 @@ def get_failure_reasons(call: Call, request: own.GetFailureReasonsRequest) -> ow
 def list_rows_with_a_repeated_key(call: Call, request: own.ListRepeatedRowsRequest) -> own.RepeatedRows:
     """List the rows whose unique key an earlier row of the file has too."""
     with call.reading(request["DomainName"]) as session:
-        page = list_repeated_rows(session, request["JobId"], **page_of(request))
+        page = list_repeated_rows(session, request["JobId"], **page_of(request, OWN_PAGE_SIZE))
     items = [members_of(row, "record", "line", "first_record", "first_line") for row in page.items]
     return cast("own.RepeatedRows", {"Items": items, "NextToken": page.next_token})
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from openprofiles.operations import upload_job_options
 from openprofiles.operations.call import Call
-from openprofiles.operations.registry import operation
+from openprofiles.operations.registry import operation, page_of
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.arrival.receive import make_upload_path
 
 if TYPE_CHECKING:
+    from openprofiles.wire import own_types as own
     from openprofiles.wire import types as aws
 
 
@@ -23,19 +24,8 @@ def create_upload_job(call: Call, request: aws.CreateUploadJobRequest) -> aws.Cr
         ResourceNotFoundException: no such domain.
         BadRequestException: the mapping or the unique key cannot be used; the message names the field.
     """
-    given = jobs.JobRequest(
-        display_name=request["DisplayName"],
-        fields=cast(Mapping[str, Mapping[str, str]], request["Fields"]),
-        unique_key=request["UniqueKey"],
-        data_expiry_days=request.get("DataExpiry"),
-    )
-    # That a domain does not exist is said before anything about the mapping.
-    with call.reading(request["DomainName"]):
-        pass
-    checked = jobs.check_request(given, strict=call.strict)
-    with call.writing(request["DomainName"]) as session:
-        job = jobs.create_job(session, call.master_key, checked)
-    return {"JobId": job.job_id}
+    # Our own operation takes more, and is the same without it.
+    return upload_job_options.create_upload_job(call, cast("own.CreateUploadJobRequest", request))
 
 
 @operation("GetUploadJobPath")
@@ -66,8 +56,7 @@ def start_upload_job(call: Call, request: aws.StartUploadJobRequest) -> aws.Star
         ResourceNotFoundException: no such domain, or no such job in it.
         BadRequestException: the job is not CREATED, or no file has arrived.
     """
-    with call.writing(request["DomainName"]) as session:
-        jobs.start_job(session, request["JobId"])
+    upload_job_options.start_upload_job(call, cast("own.StartUploadJobRequest", request))
     return {}
 
 
@@ -102,7 +91,7 @@ def list_upload_jobs(call: Call, request: aws.ListUploadJobsRequest) -> aws.List
         BadRequestException: the token is not one of this list's.
     """
     with call.reading(request["DomainName"]) as session:
-        page = jobs.list_jobs(session, max_results=request.get("MaxResults"), next_token=request.get("NextToken"))
+        page = jobs.list_jobs(session, **page_of(request))
     return {"Items": [cast("aws.UploadJobItem", _summary(job)) for job in page.items], "NextToken": page.next_token}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import openprofiles
 from openprofiles.credentials.authorise import authorise
 from openprofiles.credentials.principal import Principal
-from openprofiles.errors import DomainError
 from openprofiles.logs import RequestLog
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
@@ -52,12 +52,10 @@ def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIA
     """
     serve = partial(_serve, services, Access(services))
     api = serve(load_model(), handlers())
-    own_api = serve(load_own_model(), own_handlers(), label_prefix=OWN_PREFIX + ":", refuses_unknown=True)
+    own_api = serve(load_own_model(), own_handlers(), label_prefix=OWN_PREFIX + ":", is_exact=True)
     own = Starlette(
         routes=[*health.routes(services, workers_alive), *upload_route.routes(services)],
         exception_handlers={
-            WireError: _answer_wire_error,
-            DomainError: _answer_domain_error,
             404: _answer_not_found,
             405: _answer_not_found,
             Exception: _answer_unexpected,
@@ -75,13 +73,13 @@ def _serve(
     functions: Mapping[str, Handler],
     *,
     label_prefix: str = "",
-    refuses_unknown: bool = False,
+    is_exact: bool = False,
 ) -> WireApp[Principal]:
     """Serve the operations of a model.
 
     Args:
         label_prefix: what logs and metrics put before the name of an operation.
-        refuses_unknown: whether a request with unknown members is refused.
+        is_exact: as ``WireApp``.
     """
     return WireApp(
         model,
@@ -90,7 +88,7 @@ def _serve(
         authorise,
         version=openprofiles.__version__,
         region_of=access.region_of,
-        refuses_unknown=refuses_unknown,
+        is_exact=is_exact,
         check_head=access.check_head,
         to_wire_error=to_wire_error,
         on_finished=lambda finished: _record_operation(services, label_prefix, finished),
@@ -118,17 +116,15 @@ def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal],
     return handle
 
 
+@dataclass(frozen=True, slots=True)
 class _Dispatch:
     """Our own paths to our own operations and routes, pages to the console, every other one to the API."""
 
-    def __init__(
-        self, api: ASGIApp, own_api: WireApp[Principal], own: Starlette, console: Starlette, services: Services
-    ) -> None:
-        self._api = api
-        self._own_api = own_api
-        self._own = own
-        self._console = console
-        self._services = services
+    _api: ASGIApp
+    _own_api: WireApp[Principal]
+    _own: Starlette
+    _console: Starlette
+    _services: Services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -216,16 +212,6 @@ def _respond(request: Request, error: WireError) -> Response:
     response = Response(body, status)
     response.raw_headers += headers
     return response
-
-
-async def _answer_wire_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, WireError)
-    return _respond(request, error)
-
-
-async def _answer_domain_error(request: Request, error: Exception) -> Response:
-    wire_error = to_wire_error(error)
-    return await _answer_unexpected(request, error) if wire_error is None else _respond(request, wire_error)
 
 
 async def _answer_not_found(request: Request, _error: Exception) -> Response:

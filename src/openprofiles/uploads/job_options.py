@@ -17,8 +17,6 @@ CREATE_ONLY = "CREATE_ONLY"
 UPDATE_ONLY = "UPDATE_ONLY"
 WRITE_MODES = (CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY)
 
-_MAX_RECORDS = 1_000_000_000_000
-
 KEEP = "KEEP"
 CLEAR = "CLEAR"
 OVERWRITE = "OVERWRITE"
@@ -26,7 +24,6 @@ BLANK_CELLS = (KEEP, CLEAR)
 HAND_SET_FIELDS = (KEEP, OVERWRITE)
 LOAD = "LOAD"
 REFUSE = "REFUSE"
-DOUBTFUL_ROWS = (LOAD, REFUSE)
 
 JUDGE = "JUDGE"
 LOAD = "LOAD"
@@ -52,7 +49,7 @@ class JobOptions:
         webhook_url: called at the job's end instead of the domain's webhook; None: that one. May hold a token.
 
     Raises:
-        InvalidRequest: a value is not possible.
+        InvalidRequest: the URL of the webhook is not possible.
     """
 
     file: FileOptions = field(default_factory=FileOptions)
@@ -67,19 +64,6 @@ class JobOptions:
     webhook_url: str | None = None
 
     def __post_init__(self) -> None:
-        for what, value, possible in (
-            ("write mode", self.write_mode, WRITE_MODES),
-            ("policy for blank cells", self.blank_cells, BLANK_CELLS),
-            ("policy for short rows", self.short_rows, SHORT_ROWS),
-            ("policy for fields edited by hand", self.hand_set_fields, HAND_SET_FIELDS),
-            ("policy for doubtful rows", self.doubtful_rows, DOUBTFUL_ROWS),
-        ):
-            if value not in possible:
-                raise InvalidRequest(f"The {what} must be one of {', '.join(possible)}, not {value!r}.")
-        if self.max_failed_records is not None and not 0 <= self.max_failed_records <= _MAX_RECORDS:
-            raise InvalidRequest(f"The limit on failed rows must be between 0 and {_MAX_RECORDS}.")
-        if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
-            raise InvalidRequest("The limit on failed rows must be between 0 and 100 percent.")
         if self.webhook_url is not None:
             parse_webhook_url(self.webhook_url)
 

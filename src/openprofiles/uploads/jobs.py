@@ -36,7 +36,7 @@ from openprofiles.uploads.failures.failed_row_cipher import (
     decrypt_failed_rows_key,
     make_failed_rows_key,
 )
-from openprofiles.uploads.idempotency import digest_of, require_token
+from openprofiles.uploads.idempotency import digest_of
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
@@ -134,7 +134,6 @@ def check_request(request: JobRequest, *, strict: bool, private_addresses: bool 
     Raises:
         InvalidRequest: the mapping, the expiry or the options cannot be used; the message names the field.
     """
-    require_token(request.idempotency_token)
     if request.object_type is None:
         read_mapping(request.fields, request.unique_key, strict=strict)
     else:
@@ -476,7 +475,6 @@ def start_job(session: Writing, job_id: str, *, idempotency_token: str | None = 
         NotFound: no such job in this domain.
         InvalidRequest: the job is not CREATED, or no file has arrived.
     """
-    require_token(idempotency_token)
     job = get_job(session, job_id, for_change=True)
     if job.status is not UploadJobStatus.CREATED:
         if idempotency_token is not None and idempotency_token == job.start_token:

@@ -107,7 +107,7 @@ class WireApp(Generic[P]):
         authorise: raises `WireError` when the principal may not call the operation with the request as read.
         version: ours, for the answer of operations without a handler.
         region_of: the region of a request that ``authenticate`` has accepted; by default that of its signature.
-        refuses_unknown: whether a request with unknown members is refused.
+        is_exact: whether a request with unknown members is refused, and a PUT without a body.
         check_head: called with a request whose body is large and was not read yet; raises `WireError` if
             ``authenticate`` will do so whatever the body is.
         to_wire_error: the error that the caller sees for a handler's exception, or None when it is unexpected. An
@@ -128,7 +128,7 @@ class WireApp(Generic[P]):
     _: KW_ONLY
     version: str
     region_of: Callable[[SignedRequest], str] = signed_region
-    refuses_unknown: bool = False
+    is_exact: bool = False
     check_head: Callable[[SignedRequest], None] = lambda _: None
     to_wire_error: Callable[[Exception], WireError | None] = lambda _: None
     on_finished: Callable[[Finished[P]], None] | None = None
@@ -224,7 +224,7 @@ class WireApp(Generic[P]):
         handler = self.handlers.get(operation.name)
         if handler is None:
             raise bad_request(f"{operation.name} is not available in openprofiles {self.version}")
-        members = codec.read(operation, labels, request.raw_query, request.body, refuses_unknown=self.refuses_unknown)
+        members = codec.read(operation, labels, request.raw_query, request.body, is_exact=self.is_exact)
         members = without_empty_texts(operation, members)
         self.authorise(principal, operation, members)
         broken = violations(operation.input, members)

@@ -46,12 +46,12 @@ def read(
     query_string: bytes,
     body: bytes,
     *,
-    refuses_unknown: bool = False,
+    is_exact: bool = False,
 ) -> dict[str, Any]:
     """Read the request of ``operation`` into a dict by member name; constraints are not checked here.
 
     Args:
-        refuses_unknown: refuse a body with unknown members.
+        is_exact: refuse a body with unknown members, and a PUT without a body.
         operation: as the router found it.
         labels: as the router gave them, still percent-encoded.
         query_string: as sent, without the question mark.
@@ -78,8 +78,11 @@ def read(
         request[member.name] = body
     in_body = operation.input.members_in("body")
     if in_body:
+        if is_exact and operation.method == "PUT" and not body:
+            # It would replace something by nothing.
+            raise bad_request("The body must be a JSON object.")
         sent = _parse(body)
-        if refuses_unknown:
+        if is_exact:
             refuse_unknown(in_body, sent)
         request |= _read_members(in_body, sent, "")
     return request

@@ -31,7 +31,6 @@ class TextShape:
     """Text. Lengths are in code points; ``pattern_text`` is as the model has it, ``pattern`` is for ``search``."""
 
     name: str
-    sensitive: bool
     min_length: int | None
     max_length: int | None
     pattern_text: str | None
@@ -44,7 +43,6 @@ class IntegerShape:
     """A whole number of 32 bits (the model's integer) or 64 bits (its long)."""
 
     name: str
-    sensitive: bool
     bits: Literal[32, 64]
     min_value: int | None
     max_value: int | None
@@ -55,7 +53,6 @@ class DoubleShape:
     """A finite number."""
 
     name: str
-    sensitive: bool
     min_value: float | None
     max_value: float | None
 
@@ -65,7 +62,6 @@ class BooleanShape:
     """True or false."""
 
     name: str
-    sensitive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,6 @@ class TimestampShape:
     """An aware datetime; epoch seconds in bodies, ISO 8601 in paths and queries."""
 
     name: str
-    sensitive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,6 @@ class BlobShape:
     """Bytes that are a whole body. ``streaming``: an answer's, sent part by part."""
 
     name: str
-    sensitive: bool
     max_length: int | None
     streaming: bool
 
@@ -91,7 +85,6 @@ class ListShape:
     """A list. Lengths are counts of elements."""
 
     name: str
-    sensitive: bool
     element: Shape
     min_length: int | None
     max_length: int | None
@@ -102,7 +95,6 @@ class MapShape:
     """A map with text keys. Lengths are counts of entries."""
 
     name: str
-    sensitive: bool
     key: TextShape
     value: Shape
     min_length: int | None
@@ -128,7 +120,6 @@ class StructureShape:
     """A structure; of a union exactly one member is set."""
 
     name: str
-    sensitive: bool
     members: Mapping[str, Member]
     required: tuple[str, ...]
     union: bool
@@ -252,7 +243,7 @@ def build_model(document: Mapping[str, Any]) -> Model:
 
 # What only explains. Our own model has it; AWS's is stored without it.
 _PROSE = {"documentation", "default", "example"}
-# Known and without a meaning for a server: box and deprecated. Sensitive is kept in every shape.
+# Known and without a meaning here: no message or log has a customer's value, whether it is sensitive or not.
 _ANY_SHAPE = {"type", "box", "deprecated", "sensitive"}
 _TRAITS: Mapping[str, set[str]] = {
     "string": {"min", "max", "pattern", "enum"},
@@ -303,37 +294,36 @@ class _Shapes:
         if kind not in _TRAITS:
             raise UnsupportedModel(f"Shape {name} has the unknown type {kind}.")
         _refuse_unknown(f"shape {name}", traits, _ANY_SHAPE | _TRAITS[kind])
-        sensitive = bool(traits.get("sensitive"))
         low, high = traits.get("min"), traits.get("max")
         match kind:
             case "string":
-                return _build_text(name, traits, sensitive)
+                return _build_text(name, traits)
             case "integer" | "long":
-                return IntegerShape(name, sensitive, 32 if kind == "integer" else 64, low, high)
+                return IntegerShape(name, 32 if kind == "integer" else 64, low, high)
             case "double":
-                return DoubleShape(name, sensitive, low, high)
+                return DoubleShape(name, low, high)
             case "boolean":
-                return BooleanShape(name, sensitive)
+                return BooleanShape(name)
             case "timestamp":
-                return TimestampShape(name, sensitive)
+                return TimestampShape(name)
             case "blob":
-                return BlobShape(name, sensitive, high, bool(traits.get("streaming")))
+                return BlobShape(name, high, bool(traits.get("streaming")))
             case "list":
-                return ListShape(name, sensitive, self._part(f"{name}.member", traits["member"]), low, high)
+                return ListShape(name, self._part(f"{name}.member", traits["member"]), low, high)
             case "map":
                 key = self._part(f"{name}.key", traits["key"])
                 if not isinstance(key, TextShape):
                     raise UnsupportedModel(f"Shape {name} is a map whose keys are not text.")
-                return MapShape(name, sensitive, key, self._part(f"{name}.value", traits["value"]), low, high)
+                return MapShape(name, key, self._part(f"{name}.value", traits["value"]), low, high)
             case _:
-                return self._structure(name, traits, sensitive)
+                return self._structure(name, traits)
 
     def _part(self, place: str, reference: Mapping[str, Any]) -> Shape:
         """Return the shape of a list's element, or of a map's key or value."""
         _refuse_unknown(place, reference, {"shape"})
         return self._nested(place, reference["shape"])
 
-    def _structure(self, name: str, traits: Mapping[str, Any], sensitive: bool) -> StructureShape:
+    def _structure(self, name: str, traits: Mapping[str, Any]) -> StructureShape:
         members = {}
         for member_name, reference in traits["members"].items():
             place = f"member {name}.{member_name}"
@@ -351,7 +341,7 @@ class _Shapes:
                 wire_name=reference.get("locationName", member_name),
                 action=reference.get("action"),
             )
-        return StructureShape(name, sensitive, members, tuple(traits.get("required", ())), bool(traits.get("union")))
+        return StructureShape(name, members, tuple(traits.get("required", ())), bool(traits.get("union")))
 
     def _nested(self, place: str, name: str) -> Shape:
         """Return a shape inside another one: all of it is in the body."""
@@ -361,11 +351,10 @@ class _Shapes:
         return shape
 
 
-def _build_text(name: str, traits: Mapping[str, Any], sensitive: bool) -> TextShape:
+def _build_text(name: str, traits: Mapping[str, Any]) -> TextShape:
     text = traits.get("pattern")
     return TextShape(
         name=name,
-        sensitive=sensitive,
         min_length=traits.get("min"),
         max_length=traits.get("max"),
         pattern_text=text,

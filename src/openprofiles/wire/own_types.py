@@ -206,6 +206,11 @@ class DeleteWebhookRequest(TypedDict):
     DomainName: str
 
 
+class DomainSettings(TypedDict):
+    DefaultExpirationDays: int
+    PhoneRegion: str
+
+
 class EncodingCandidate(TypedDict):
     Encoding: str
     Words: list[str]
@@ -376,6 +381,10 @@ class GetDeadLetterRequest(TypedDict):
     DomainName: str
 
 
+class GetDomainSettingsRequest(TypedDict):
+    DomainName: str
+
+
 class GetFailedRowsFileRequest(TypedDict):
     DomainName: str
     Form: NotRequired[FailedRowsForm]
@@ -437,8 +446,16 @@ class KeptProfiles(TypedDict):
     NextToken: NotRequired[str | None]
 
 
+class KnownAttributes(TypedDict):
+    Attributes: list[str]
+
+
 class Lineage(TypedDict):
     Fields: list[FieldLineage]
+
+
+class ListAttributesRequest(TypedDict):
+    DomainName: str
 
 
 class ListDeadLettersRequest(TypedDict):

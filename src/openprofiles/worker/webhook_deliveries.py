@@ -18,6 +18,7 @@ from openprofiles.clock import to_epoch_seconds, to_milliseconds
 from openprofiles.errors import InvalidRequest
 from openprofiles.logs import EventLogger
 from openprofiles.master_key import DecryptionError
+from openprofiles.member_names import members_of
 from openprofiles.store import webhooks
 from openprofiles.store.feeds import HeldFeed
 from openprofiles.store.webhooks import EndedJob
@@ -55,11 +56,7 @@ def body_of(job: EndedJob) -> Mapping[str, Any]:
     members = {
         "Event": "UploadJobEnded",
         "DeliveryId": job.job_id,
-        "DomainName": job.domain_name,
-        "JobId": job.job_id,
-        "Status": job.status,
-        "StatusReason": job.status_reason,
-        "RecordCount": job.record_count,
+        **members_of(job, "domain_name", "job_id", "status", "status_reason", "record_count"),
         "CreatedRecords": job.created_count,
         "UpdatedRecords": job.updated_count,
         "UnchangedRecords": job.unchanged_count,

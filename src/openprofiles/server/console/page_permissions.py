@@ -45,7 +45,6 @@ ACTION_WORDS: Mapping[str, str] = {
     "profile:DeleteDomain": "delete {domain}",
     "profile:CreateUploadJob": "import files into {domain}",
     "profile:GetUploadJobPath": "import files into {domain}",
-    "profile:StartUploadJob": "start imports into {domain}",
     "profile:StopUploadJob": "stop imports into {domain}",
     "profile:ListUploadJobs": "list the imports into {domain}",
     "profile:GetUploadJob": "see the details of imports into {domain}",
@@ -62,9 +61,6 @@ ACTION_WORDS: Mapping[str, str] = {
     "openprofiles:GetDeadLetter": "see the dead letters of {domain}",
     "openprofiles:RetryDeadLetter": "retry dead letters of {domain}",
     "openprofiles:DeleteDeadLetter": "delete dead letters of {domain}",
-    "openprofiles:PreviewUploadJob": "check files before an import into {domain}",
-    "openprofiles:PutMapping": "save mappings in {domain}",
-    "openprofiles:SetUploadJobOptions": "choose import options in {domain}",
     "openprofiles:UndoUploadJob": "undo imports into {domain}",
 }
 

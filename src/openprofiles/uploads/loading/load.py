@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -159,8 +159,7 @@ def run_load(
     def begin(scratch: Scratch) -> Iterator[_Loading]:
         with OriginalRows(file) as originals, ExitStack() as at_end:
             yield _Loading(
-                store, scratch, job, mapping, file, originals, cipher, at_end,
-                undo_days=undo_days, keeps_replaced=keeps_replaced, strict=strict, clock=clock,
+                store, scratch, job, mapping, file, originals, cipher, at_end, undo_days, keeps_replaced, strict, clock,
             )  # fmt: skip
 
     status = run_job(store, job, scratch_folder, begin, memory_limit_bytes=memory_limit_bytes, clock=clock)
@@ -169,48 +168,35 @@ def run_load(
     return status
 
 
+@dataclass
 class _Loading:
     """The steps of a load or a preview.
 
-    Args:
+    Attributes:
         job: as it was when this loader took it over.
-        at_end: closed when the steps are through.
+        _at_end: closed when the steps are through.
     """
 
-    def __init__(
-        self,
-        store: BulkStore,
-        scratch: Scratch,
-        job: LeasedUpload,
-        mapping: UploadMapping,
-        file: UploadedFile,
-        originals: OriginalRows,
-        cipher: FailedRowCipher | None,
-        at_end: ExitStack,
-        *,
-        undo_days: int,
-        keeps_replaced: bool,
-        strict: bool,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._scratch = scratch
-        self._mapping = mapping
-        self._file = file
-        self._originals = originals
-        self._cipher = cipher
-        self._failed_rows = FailedRowContents(originals, cipher)
-        self._at_end = at_end
-        self._undo_days = undo_days
-        self._keeps_replaced = keeps_replaced
-        self._strict = strict
-        self._clock = clock
-        self._options = JobOptions.from_json(job.options)
-        self._sorting: KeySorting | None = None
-        if job.phase == REPORT and (job.is_preview or not scratch.is_done("planned")):
+    _store: BulkStore
+    _scratch: Scratch
+    job: LeasedUpload
+    _mapping: UploadMapping
+    _file: UploadedFile
+    _originals: OriginalRows
+    _cipher: FailedRowCipher | None
+    _at_end: ExitStack
+    _undo_days: int
+    _keeps_replaced: bool
+    _strict: bool
+    _clock: Clock
+    _sorting: KeySorting | None = None
+
+    def __post_init__(self) -> None:
+        self._failed_rows = FailedRowContents(self._originals, self._cipher)
+        self._options = JobOptions.from_json(self.job.options)
+        if self.job.phase == REPORT and (self.job.is_preview or not self._scratch.is_done("planned")):
             # Nothing is written to the profiles yet. The plan that was reported is lost; another may find otherwise.
-            job = _begin_again(store)
-        self.job = job
+            self.job = _begin_again(self._store)
 
     @property
     def steps(self) -> list[Step]:

@@ -159,31 +159,23 @@ def run(store: LeasedStore, settings: Settings, clock: Clock) -> None:
         files.remove(job.file_name)
 
 
+@dataclass
 class _Loading:
     """The steps of a load of objects or of its preview."""
 
-    def __init__(
-        self,
-        store: LeasedStore,
-        scratch: Scratch,
-        job: LeasedUpload,
-        file: UploadedFile,
-        originals: OriginalRows,
-        cipher: FailedRowCipher | None,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self.job = job
-        self._store = store
-        self._scratch = scratch
-        self._file = file
-        self._originals = originals
-        self._cipher = cipher
-        self._failed_rows = FailedRowContents(originals, cipher)
-        self._settings = settings
-        self._clock = clock
-        self._options = JobOptions.from_json(job.options)
-        self._mapping: UploadMapping | None = None
+    _store: LeasedStore
+    _scratch: Scratch
+    job: LeasedUpload
+    _file: UploadedFile
+    _originals: OriginalRows
+    _cipher: FailedRowCipher | None
+    _settings: Settings
+    _clock: Clock
+    _mapping: UploadMapping | None = None
+
+    def __post_init__(self) -> None:
+        self._failed_rows = FailedRowContents(self._originals, self._cipher)
+        self._options = JobOptions.from_json(self.job.options)
 
     @property
     def steps(self) -> list[Step]:

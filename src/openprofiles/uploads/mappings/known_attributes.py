@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from openprofiles.facts.standard_profile import attribute_of_target
 from openprofiles.store.upload_jobs import list_jobs
 from openprofiles.uploads.jobs import OpenReading
@@ -19,9 +17,5 @@ def list_known_attributes(open_session: OpenReading) -> list[str]:
         jobs = list_jobs(session.connection, session.domain.domain_id, before=None, limit=_JOBS_LOOKED_AT)
         undone = find_undo_statuses(session, jobs)
     loaded = [job for job in jobs if job.created_count + job.updated_count and job.job_number not in undone]
-    return attributes_among(entry["Target"] for job in loaded for entry in job.fields.values())
-
-
-def attributes_among(targets: Iterable[str]) -> list[str]:
-    """List the names of the attributes among targets of fields, which begin with ``_profile.``."""
-    return [name for one in targets if (name := attribute_of_target(one.removeprefix(TARGET_PREFIX))) is not None]
+    targets = [entry["Target"].removeprefix(TARGET_PREFIX) for job in loaded for entry in job.fields.values()]
+    return [name for one in targets if (name := attribute_of_target(one)) is not None]

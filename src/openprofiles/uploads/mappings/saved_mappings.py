@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,8 +29,6 @@ DEFAULT_MAPPINGS_PER_PAGE = 1000
 _NAMES_IN_MESSAGE = 10
 
 _LIST_NAME = "ListMappings"
-# As the name of a domain.
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +42,7 @@ class NewMapping:
         strict: accept only what AWS accepts.
 
     Raises:
-        InvalidRequest: the name or the mapping cannot be used; the message says why.
+        InvalidRequest: the mapping cannot be used; the message says why.
     """
 
     name: str
@@ -56,8 +53,6 @@ class NewMapping:
     strict: bool
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise InvalidRequest(f"{self.name!r} is not a valid mapping name. Use 1 to 64 letters, digits, _ and -.")
         known = set(self.columns)
         for mapped in read_mapping(self.fields, self.unique_key, strict=self.strict).fields:
             if mapped.header not in known:

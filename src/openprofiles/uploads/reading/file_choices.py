@@ -7,12 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from openprofiles.errors import InvalidRequest
 from openprofiles.member_names import attribute_name, member_name
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
-
-_MAX_CHECKS = 1000
-_MAX_TEXT_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,24 +43,8 @@ class FileChoices:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> FileChoices:
-        """Read the result of ``to_json``.
-
-        Raises:
-            InvalidRequest: a member is not known, or its value is not possible.
-        """
-        of_file = {one.name: str(one.type) for one in fields(FileOptions)}
-        for name, value in document.items():
-            if name == "checks":
-                is_possible = _are_checks(value)
-            elif name in ("sheet", "short_rows") or "str" in of_file.get(name, ""):
-                is_possible = isinstance(value, str) and len(value) <= _MAX_TEXT_LENGTH
-            elif name in of_file:
-                is_possible = isinstance(value, int) and not isinstance(value, bool)
-            else:
-                known = ", ".join(member_name(one) for one in (*of_file, "sheet", "short_rows", "checks"))
-                raise InvalidRequest(f"Reading has a member {name!r}, which is not known. It may have: {known}.")
-            if not is_possible:
-                raise InvalidRequest(f"Reading.{member_name(name)} does not have a possible value.")
+        """Read the result of ``to_json``."""
+        of_file = {one.name for one in fields(FileOptions)}
         rest = {name: value for name, value in document.items() if name not in of_file}
         if "checks" in rest:
             rest["checks"] = tuple(rest["checks"])
@@ -76,11 +56,7 @@ class FileChoices:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> FileChoices:
-        """Read the result of ``to_document``.
-
-        Raises:
-            InvalidRequest: a member is not known, or its value is not possible.
-        """
+        """Read the result of ``to_document``."""
         return cls.from_json({attribute_name(member): value for member, value in document.items()})
 
     def to_arguments(self) -> str:
@@ -101,11 +77,3 @@ class FileChoices:
 
 def _given(options: FileOptions) -> dict[str, Any]:
     return {name: getattr(options, name) for name in options.given}
-
-
-def _are_checks(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) <= _MAX_CHECKS
-        and all(isinstance(one, str) and len(one) <= _MAX_TEXT_LENGTH for one in value)
-    )
