@@ -472,7 +472,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "Value at 'Fields' failed"),
+        (b"", "The body must be a JSON object"),
         (b"[]", "object"),
         (b'{"Fields": []}', "Value at 'Fields' must be an object"),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email"}).encode(), "Value at 'Columns' failed"),

@@ -104,7 +104,9 @@ def test_a_deleted_type_takes_no_value_of_a_file_along(shop: Shop) -> None:
 
     by_hand.write(shop.store, shop.name, delete_object_type, "Web")
     with shop.store.write() as connection:
-        remove_objects_of_deleted_types_step(connection, NOW, 100, keeps_replaced=True, strict=False)
+        # Another test may have deleted a type, too.
+        while remove_objects_of_deleted_types_step(connection, NOW, 100, keeps_replaced=True, strict=False):
+            pass
     found = by_hand.read(shop.store, shop.name, read_lineage, made.only("_email", "a@x.org").profile_id)
 
     assert values(made, "a@x.org") == ("Object", "Filetown")

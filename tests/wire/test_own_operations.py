@@ -162,12 +162,12 @@ def test_there_are_members_with_an_action_of_their_own() -> None:
 
 def test_a_new_operation_costs_a_shape_and_a_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = json.loads(model.OWN_MODEL_PATH.read_text())
-    domain_name = document["shapes"]["ListAttributesRequest"]["members"]["DomainName"]
+    domain_name = document["shapes"]["GetKnownAttributesRequest"]["members"]["DomainName"]
     document["operations"]["CountNames"] = {
         "name": "CountNames",
         "http": {"method": "POST", "requestUri": "/openprofiles/v1/domains/{DomainName}/names"},
         "input": {"shape": "CountNamesRequest"},
-        "output": {"shape": "CountedNames"},
+        "output": {"shape": "CountedNames", "documentation": "The count."},
         "errors": [{"shape": "ResourceNotFoundException", "documentation": "There is no such domain."}],
         "documentation": "Count names. It is a toy.",
     }

@@ -102,7 +102,7 @@ class Place:
         There are none without a domain, or without the permission to see them.
         """
         try:
-            names: list[str] = self.own("ListAttributes", DomainName=domain_name)["Attributes"]
+            names: list[str] = self.own("GetKnownAttributes", DomainName=domain_name)["Attributes"]
         except (MissingDomain, Refused):
             return ()
         return names

@@ -21,7 +21,7 @@ def get_domain_settings(call: Call, request: own.GetDomainSettingsRequest) -> ow
     return {"DefaultExpirationDays": domain.default_expiration_days, "PhoneRegion": domain.phone_region}
 
 
-@own_operation("ListAttributes")
-def list_attributes(call: Call, request: own.ListAttributesRequest) -> own.KnownAttributes:
-    """List the custom attributes that the latest upload jobs have loaded."""
+@own_operation("GetKnownAttributes")
+def get_known_attributes(call: Call, request: own.GetKnownAttributesRequest) -> own.KnownAttributes:
+    """Return the custom attributes that the latest upload jobs have loaded."""
     return {"Attributes": list_known_attributes(partial(call.reading, request["DomainName"]))}

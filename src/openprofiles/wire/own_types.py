@@ -396,6 +396,10 @@ class GetFailureReasonsRequest(TypedDict):
     JobId: str
 
 
+class GetKnownAttributesRequest(TypedDict):
+    DomainName: str
+
+
 class GetLineageRequest(TypedDict):
     DomainName: str
     ProfileId: str
@@ -452,10 +456,6 @@ class KnownAttributes(TypedDict):
 
 class Lineage(TypedDict):
     Fields: list[FieldLineage]
-
-
-class ListAttributesRequest(TypedDict):
-    DomainName: str
 
 
 class ListDeadLettersRequest(TypedDict):

@@ -45,6 +45,7 @@ ACTION_WORDS: Mapping[str, str] = {
     "profile:DeleteDomain": "delete {domain}",
     "profile:CreateUploadJob": "import files into {domain}",
     "profile:GetUploadJobPath": "import files into {domain}",
+    "profile:StartUploadJob": "start imports into {domain}",
     "profile:StopUploadJob": "stop imports into {domain}",
     "profile:ListUploadJobs": "list the imports into {domain}",
     "profile:GetUploadJob": "see the details of imports into {domain}",
