@@ -85,7 +85,7 @@ wheel: $(INSTALLED) ## make dist: the wheel, the packages that it needs, and a s
 lock: ## update all requirements.lock from pyproject.toml
 	echo 'setuptools>=77' | uv pip compile pyproject.toml - --group dev --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
-	echo 'setuptools>=77' | uv pip compile pyproject.toml - --extra postgresql --extra s3 --universal --python-version 3.11 \
+	echo 'setuptools>=77' | uv pip compile pyproject.toml - --extra server --extra postgresql --extra s3 --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file deploy/requirements.lock
 	uv pip compile --group bench --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file benchmarks/requirements.lock

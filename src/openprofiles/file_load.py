@@ -21,6 +21,7 @@ from openprofiles.cli.job_state import (
 )
 from openprofiles.errors import DomainError
 from openprofiles.job_kinds import UPLOAD, Unit
+from openprofiles.missing_packages import describe_missing_package
 from openprofiles.wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ class FileLoad:
         except (CommandFault, DomainError, WireError) as error:
             # The error of boto3, requests or the file, if there is one.
             raise LoadError(str(error)) from error.__cause__ or error
+        except ModuleNotFoundError as error:
+            # Such as pyarrow, for a Parquet file.
+            raise LoadError(describe_missing_package(error) or str(error)) from error
 
     def _run(self, client: Client, session: boto3.Session, endpoint_url: str) -> LoadResult:
         from openprofiles.cli.importer import Importer, read_kept_mapping

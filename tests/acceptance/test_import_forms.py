@@ -24,8 +24,9 @@ from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.source_file import open_source
 from openprofiles.clock import utc_now
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.keys import SearchKey
 from openprofiles.operations.profile_shapes import profile_answer
-from openprofiles.profiles.search import SearchKey, search_profiles
+from openprofiles.profiles.search import search_profiles
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions

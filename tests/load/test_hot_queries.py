@@ -16,13 +16,14 @@ import pytest
 import by_hand
 from load.loading import DAY, FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
+from openprofiles.facts.keys import SearchKey
 from openprofiles.facts.records import Profile
 from openprofiles.objects.objects import put_objects
 from openprofiles.objects.removal import remove_expired_objects_step, remove_objects_of_deleted_types_step
 from openprofiles.objects.type_definitions import delete_object_type
 from openprofiles.profiles.history import get_history_record, list_history
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
-from openprofiles.profiles.search import SearchKey, search_profiles
+from openprofiles.profiles.search import search_profiles
 from openprofiles.profiles.session import reading
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables

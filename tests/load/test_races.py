@@ -20,12 +20,12 @@ import by_hand
 from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, LoaderProcess, Place, Shop, assert_index_and_log_are_right
 from load.oracle import Column, KnownDomain
 from openprofiles.errors import NotFound
-from openprofiles.facts.keys import Key
+from openprofiles.facts.keys import Key, SearchKey
 from openprofiles.facts.normal_forms import normal_key
 from openprofiles.facts.records import Profile
 from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.search import SearchKey, search_profiles
+from openprofiles.profiles.search import search_profiles
 from openprofiles.store import tables
 from openprofiles.store.removal import remove_deleted_domain_step
 from openprofiles.store.upload_jobs import RowFault, UploadJob

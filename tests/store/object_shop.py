@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import by_hand
+from openprofiles.facts.keys import SearchKey
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.objects import objects, type_definitions
 from openprofiles.objects.objects import ObjectFilter, unique_key_text
 from openprofiles.profiles import profiles, search
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.search import SearchKey
 from openprofiles.store.connections import Store
 from openprofiles.store.dead_letters import DeadLetter, list_dead_letters
 from store.made_rows import NOW

@@ -16,11 +16,11 @@ import budgets
 import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.facts.keys import Key
+from openprofiles.facts.keys import Key, SearchKey
 from openprofiles.facts.records import Profile
 from openprofiles.profiles import domains, search
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.search import SearchKey, SearchPage
+from openprofiles.profiles.search import SearchPage
 from openprofiles.store import profile_keys, tables
 from openprofiles.store.connections import Store
 

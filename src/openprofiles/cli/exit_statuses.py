@@ -12,6 +12,7 @@ import click
 
 from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import DomainError
+from openprofiles.missing_packages import describe_missing_package
 from openprofiles.settings import SettingsError
 
 EXIT_DONE = 0
@@ -88,7 +89,10 @@ def exit_statuses() -> Iterator[None]:
         discard_output()
         raise SystemExit(EXIT_PIPE_CLOSED) from None
     except Exception as error:
-        if isinstance(error, OSError) and (fault := disk_fault(error)) is not None:
+        fault: object = disk_fault(error) if isinstance(error, OSError) else None
+        if isinstance(error, ModuleNotFoundError):
+            fault = describe_missing_package(error)
+        if fault is not None:
             click.echo(f"Error: {fault}", err=True)
             raise SystemExit(EXIT_FAILED) from error
         from openprofiles.logs import describe_exception

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -155,15 +154,15 @@ def open_place(settings: Settings, endpoint_url: str | None, *, for_import: bool
         for_import: create a store that does not exist, and use it as a worker does.
 
     Raises:
-        CommandFault: there is no store, the address is not one, or a package is missing.
+        CommandFault: there is no store, or the address is not one.
         SettingsError: the store cannot be used.
     """
     if endpoint_url is None:
         from openprofiles.cli.transport_local import LocalTransport
 
         return Place(LocalTransport(settings, for_import=for_import))
-    with _needs_client_packages():
-        from openprofiles.cli.transport_remote import RemoteTransport
+    from openprofiles.cli.transport_remote import RemoteTransport
+
     return Place(RemoteTransport(_check_endpoint_url(endpoint_url)))
 
 
@@ -192,18 +191,3 @@ def _check_endpoint_url(url: str) -> str:
     if not is_address:
         raise CommandFault(message)
     return url
-
-
-@contextmanager
-def _needs_client_packages() -> Iterator[None]:
-    """Guard the import of a module that uses boto3, which servers do not need.
-
-    Raises:
-        CommandFault: a package is missing; the message says how to install it.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise CommandFault(
-            f"--endpoint-url needs the Python package {error.name}. Install it with: pip install 'openprofiles[client]'"
-        ) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version as installed
+from importlib.util import find_spec
 
 import click
 
@@ -21,12 +23,10 @@ def version() -> None:
 
 
 def describe_version() -> str:
-    """Name the versions of the program and of its databases."""
-    from importlib.metadata import version as installed
+    """Name the versions of the program and of its databases; a client has none."""
+    databases = ""
+    if find_spec("pysqlite3") is not None:
+        from openprofiles.store.sqlite import SQLITE_VERSION
 
-    from openprofiles.store.sqlite import SQLITE_VERSION
-
-    return (
-        f"openprofiles {openprofiles.__version__} (Python {platform.python_version()}, "
-        f"SQLite {SQLITE_VERSION}, DuckDB {installed('duckdb')})"
-    )
+        databases = f", SQLite {SQLITE_VERSION}, DuckDB {installed('duckdb')}"
+    return f"openprofiles {openprofiles.__version__} (Python {platform.python_version()}{databases})"

@@ -20,6 +20,13 @@ class Key(NamedTuple):
     value: str
 
 
+class SearchKey(NamedTuple):
+    """A key to search by: any of its values, as the caller sent them, will do. No values find nothing."""
+
+    name: str
+    values: tuple[str, ...]
+
+
 class KeyChanges(NamedTuple):
     """What a write takes from the index of one profile, and what it puts there."""
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.keys import SearchKey
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import FIELDS, TWINS
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.search import SearchKey
 
 if TYPE_CHECKING:
     from openprofiles.wire import types

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openprofiles.facts.keys import SearchKey
 from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import profile_answer
 from openprofiles.operations.registry import operation, page_of
-from openprofiles.profiles.search import SearchKey
 from openprofiles.profiles.search import search_profiles as find_profiles
 
 if TYPE_CHECKING:

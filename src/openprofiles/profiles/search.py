@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.facts.keys import Key
+from openprofiles.facts.keys import Key, SearchKey
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import PROFILE_ID_KEY
 from openprofiles.facts.typed_keys import searched_key
@@ -30,14 +30,6 @@ MAX_ENTRIES_PER_PAGE = 20_000
 
 _LIST_NAME = "SearchProfiles"
 _MAX_WINDOW = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class SearchKey:
-    """A key to search by: any of its values, as the caller sent them, will do. No values find nothing."""
-
-    name: str
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from openprofiles.facts.blanks import BLANKS
-from openprofiles.facts.keys import field_key_name
+from openprofiles.facts.keys import SearchKey, field_key_name
 from openprofiles.facts.normal_forms import visible_text
 from openprofiles.facts.standard_profile import (
     ACCOUNT_KEY,
@@ -20,7 +20,6 @@ from openprofiles.facts.standard_profile import (
     PROFILE_ID_KEY,
 )
 from openprofiles.ids import is_id
-from openprofiles.profiles.search import SearchKey
 
 # Longer than any value, and any full name, can be.
 MAX_TEXT_LENGTH = 1000

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.field_labels import full_label_of, label_of
-from openprofiles.facts.keys import field_key_name
+from openprofiles.facts.keys import SearchKey, field_key_name
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.facts.standard_profile import (
     ACCOUNT_KEY,
@@ -35,7 +35,7 @@ from openprofiles.profiles.profiles import (
     get_profile,
     update_profile,
 )
-from openprofiles.profiles.search import SearchKey, SearchPage, search_profiles
+from openprofiles.profiles.search import SearchPage, search_profiles
 from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import GROUPS
