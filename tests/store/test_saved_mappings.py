@@ -43,7 +43,7 @@ def put(store: Store, domain: Domain, name: str = "daily", now: datetime = NOW, 
 
 def names(store: Store, domain: Domain) -> list[str]:
     page = by_hand.read(store, domain, saved_mappings.list_mappings)
-    return [one.name for one in page.items]
+    return [one.name for one in page.definitions]
 
 
 def test_a_mapping_is_read_as_it_was_saved(store: Store) -> None:
@@ -114,7 +114,7 @@ def test_the_list_is_by_name_in_pages(store: Store) -> None:
     token = None
     while not pages or token is not None:
         page = by_hand.read(store, domain, saved_mappings.list_mappings, max_results=2, next_token=token)
-        pages.append([one.name for one in page.items])
+        pages.append([one.name for one in page.definitions])
         token = page.next_token
 
     assert pages == [["1", "B"], ["_", "a-1"], ["b"]]

@@ -10,7 +10,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.objects.object_types import compile_object_type
 from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.objects.templates import templates
-from openprofiles.wire.given_requests import read_request
+from openprofiles.wire.given_requests import read_structure
 from openprofiles.wire.model import load_model
 
 
@@ -154,7 +154,7 @@ def test_a_contact_is_an_identifier_although_models_of_sdks_lack_it() -> None:
     contact = definition(keys={"a": [key("UNIQUE", "PROFILE", "CONTACT")]}, Description="Contacts")
     request = {"DomainName": "shop", "ObjectTypeName": "Contacts", **contact}
 
-    assert read_request(load_model().operations["PutProfileObjectType"], request) == request
+    assert read_structure(load_model().operations["PutProfileObjectType"].input, request) == request
 
 
 @pytest.mark.parametrize(

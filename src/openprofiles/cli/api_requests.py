@@ -7,7 +7,7 @@ from typing import Any
 
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.wire.errors import WireError
-from openprofiles.wire.given_requests import read_request
+from openprofiles.wire.given_requests import read_structure
 from openprofiles.wire.model import Model
 
 
@@ -23,6 +23,6 @@ def checked_request(
         CommandFault: it is not as the model says.
     """
     try:
-        return read_request(model.operations[operation], request)
+        return read_structure(model.operations[operation].input, request)
     except WireError as error:
         raise CommandFault(error.message if source is None else f"{source}: {error.message}") from None

@@ -65,7 +65,7 @@ def list_mappings(call: Call, request: own.ListMappingsRequest) -> own.SavedMapp
     """List the saved mappings of a domain, by name."""
     with call.reading(request["DomainName"]) as session:
         page = saved_mappings.list_mappings(session, **page_of(request, OWN_PAGE_SIZE))
-    items = [{"MappingName": one.name, **members_of(one, *_TIMES)} for one in page.items]
+    items = [{"MappingName": one.name, **members_of(one, *_TIMES)} for one in page.definitions]
     return cast("own.SavedMappings", {"Items": items, "NextToken": page.next_token})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -25,17 +25,10 @@ H = TypeVar("H", bound=Handler)
 _PAGE_SIZE = 100
 OWN_PAGE_SIZE = 1000
 
-# Where commands look for a handler first: modules that import little.
-_MODULES = ("upload_jobs", "domains")
-_OWN_MODULES = (
-    "upload_job_reports",
-    "domain_settings",
-    "upload_job_options",
-    "undos",
-    "mappings",
-    "webhooks",
-    "object_insight",
-)
+# Where a handler is looked for first: modules that import little.
+_FIRST_MODULES = (
+    "upload_job_reports", "domain_settings", "upload_job_options", "upload_jobs", "undos", "mappings", "domains",
+)  # fmt: skip
 
 _handlers: dict[str, Handler] = {}
 _own_handlers: dict[str, Handler] = {}
@@ -73,12 +66,12 @@ def handler(name: str) -> Handler:
     Raises:
         KeyError: the operation has no handler.
     """
-    return _find(_handlers, name, _MODULES)
+    return _find(_handlers, name)
 
 
 def own_handler(name: str) -> Handler:
     """Return the handler of an operation of our own; see ``handler``."""
-    return _find(_own_handlers, name, _OWN_MODULES)
+    return _find(_own_handlers, name)
 
 
 def page_of(request: Any, page_size: int = _PAGE_SIZE) -> dict[str, Any]:
@@ -90,8 +83,8 @@ def page_of(request: Any, page_size: int = _PAGE_SIZE) -> dict[str, Any]:
     return {"max_results": request.get("MaxResults", page_size), "next_token": request.get("NextToken")}
 
 
-def _find(known: Mapping[str, Handler], name: str, modules: Iterable[str]) -> Handler:
-    for module in modules:
+def _find(known: Mapping[str, Handler], name: str) -> Handler:
+    for module in _FIRST_MODULES:
         if name not in known:
             _import_module(module)
     if name not in known:

@@ -8,12 +8,7 @@ from typing import Any
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.codec import read_value, refuse_unknown
 from openprofiles.wire.errors import bad_request
-from openprofiles.wire.model import Operation, StructureShape
-
-
-def read_request(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read and check the request of an operation; see ``read_structure``."""
-    return read_structure(operation.input, given)
+from openprofiles.wire.model import StructureShape
 
 
 def read_structure(shape: StructureShape, given: Mapping[str, Any]) -> dict[str, Any]:

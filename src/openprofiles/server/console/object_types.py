@@ -18,7 +18,7 @@ from openprofiles.server.console.visitors import Visitor, signed_in
 from openprofiles.server.services import Services
 from openprofiles.uploads.mappings.detect_object_type import detect_object_type
 from openprofiles.wire.errors import WireError
-from openprofiles.wire.given_requests import read_request
+from openprofiles.wire.given_requests import read_structure
 from openprofiles.wire.model import load_model
 
 PUTTING = "profile:PutProfileObjectType"
@@ -88,7 +88,7 @@ def save(visitor: Visitor) -> Response:
     try:
         given = read_definition_text(form.get("definition", ""), "The definition", name)
         names = {"DomainName": visitor.domain_name, "ObjectTypeName": name}
-        request = read_request(load_model().operations[_PUT], names | given)
+        request = read_structure(load_model().operations[_PUT].input, names | given)
         members = {member: value for member, value in request.items() if member not in _NAMES}
         strict = visitor.services.settings.compat_strict
         with visitor.writing(*NEEDS[Page.OBJECT_TYPE], PUTTING) as session:

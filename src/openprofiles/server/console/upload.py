@@ -68,7 +68,7 @@ def show_page(visitor: Visitor) -> Response:
     with visitor.reading(*NEEDS[Page.UPLOAD]) as session:
         domain = session.domain
         if visitor.may(_READING, domain.name):
-            mappings = saved_mappings.list_mappings(session).items
+            mappings = saved_mappings.list_mappings(session).definitions
     max_days = jobs.STRICT_MAX_DATA_EXPIRY_DAYS if settings.compat_strict else MAX_EXPIRATION_DAYS
     detected = {"": "Detect automatically"}
     jobs_path = path_of_tab(Page.JOBS, domain.name)

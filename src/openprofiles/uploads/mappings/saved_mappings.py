@@ -9,6 +9,7 @@ from typing import Any
 
 from openprofiles.definitions.definitions import (
     DefinitionKind,
+    DefinitionPage,
     WholeDefinition,
     change_definition,
     create_definition,
@@ -18,7 +19,6 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import definitions as rows
 from openprofiles.store.definitions import Definition
-from openprofiles.uploads.jobs import Page
 from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_choices import FileChoices
@@ -82,15 +82,6 @@ class SavedMapping:
     reading: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SavedMappingName:
-    """A saved mapping in a list."""
-
-    name: str
-    created_at: datetime
-    updated_at: datetime
-
-
 def put_mapping(session: Writing, given: NewMapping) -> SavedMapping:
     """Save a mapping; it replaces one of the same name."""
     body = {
@@ -116,22 +107,14 @@ def get_mapping(session: Reading, name: str) -> SavedMapping:
 
 
 def list_mappings(
-    session: Reading, *, max_results: int | None = None, next_token: str | None = None
-) -> Page[SavedMappingName]:
+    session: Reading, *, max_results: int = DEFAULT_MAPPINGS_PER_PAGE, next_token: str | None = None
+) -> DefinitionPage:
     """List the mappings of a domain, by name.
 
     Raises:
         InvalidRequest: the token is not one of this list's.
     """
-    page = list_definitions(
-        session,
-        MAPPING,
-        list_name=_LIST_NAME,
-        max_results=max_results or DEFAULT_MAPPINGS_PER_PAGE,
-        next_token=next_token,
-    )
-    names = [SavedMappingName(one.name, one.created_at, one.updated_at) for one in page.definitions]
-    return Page(names, page.next_token)
+    return list_definitions(session, MAPPING, list_name=_LIST_NAME, max_results=max_results, next_token=next_token)
 
 
 def delete_mapping(session: Writing, name: str) -> None:
