@@ -121,6 +121,7 @@ class Client:
         *,
         display_name: str,
         fields: Mapping[str, Mapping[str, str]] | None = None,
+        targets: Mapping[str, str] | None = None,
         unique_key: str | None = None,
         object_type: str | None = None,
         data_expiry: int | None = None,
@@ -131,6 +132,8 @@ class Client:
 
         Args:
             display_name, fields, unique_key: as in CreateUploadJob.
+            targets: instead of fields, where each column goes by its header, as ``{"Tier": "Attributes.tier"}``; then
+                ``unique_key`` is a header, too.
             object_type: the name of the type of the objects that the rows are; without fields and unique key.
             data_expiry: days; by default as CreateUploadJob.
             options: as in ``set_options``.
@@ -146,6 +149,7 @@ class Client:
             DomainName=domain_name,
             DisplayName=display_name,
             Fields=fields,
+            Targets=targets,
             UniqueKey=unique_key,
             ObjectType=object_type,
             DataExpiry=data_expiry,
@@ -262,7 +266,8 @@ class Client:
         domain_name: str,
         mapping_name: str,
         *,
-        fields: Mapping[str, Mapping[str, str]],
+        fields: Mapping[str, Mapping[str, str]] | None = None,
+        targets: Mapping[str, str] | None = None,
         unique_key: str,
         columns: Sequence[str],
         reading: Mapping[str, Any] | None = None,
@@ -270,7 +275,7 @@ class Client:
         """Save a mapping under a name; it replaces one of the same name.
 
         Args:
-            fields, unique_key: as in CreateUploadJob.
+            fields, targets, unique_key: as in ``create_upload_job``.
             columns: the header of the file that it is made for: the names of all columns.
             reading: what was chosen about reading the file, such as ``Encoding`` and ``Sheet``. ``load_file`` and
                 ``openprofiles import`` use it.
@@ -280,6 +285,7 @@ class Client:
             DomainName=domain_name,
             MappingName=mapping_name,
             Fields=fields,
+            Targets=targets,
             UniqueKey=unique_key,
             Columns=list(columns),
             Reading=reading or None,

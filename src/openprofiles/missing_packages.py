@@ -14,8 +14,9 @@ def describe_missing_package(error: ModuleNotFoundError) -> str | None:
     for requirement in requires("openprofiles") or ():
         found = _REQUIREMENT.fullmatch(requirement)
         if found is not None and found["package"].lower() == package:
+            through = " To work through a server instead, use --endpoint-url." if found["extra"] == "server" else ""
             return (
-                f"This needs the Python package {package}, which is not installed. Install it with: "
-                f"pip install 'openprofiles[{found['extra']}]'"
+                f"This needs the Python package {package}, which is not installed. It comes with the extra "
+                f"{found['extra']} of openprofiles.{through}"
             )
     return None

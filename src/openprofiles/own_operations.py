@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ConnectionError as AnyConnectionError
-from botocore.exceptions import HTTPClientError, SSLError, UnknownServiceError
+from botocore.exceptions import EndpointConnectionError, HTTPClientError, SSLError, UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import OperationModel
 from botocore.parsers import ResponseParserFactory
@@ -22,7 +23,6 @@ _DEFAULT_REGION = "us-east-1"
 _TIMEOUT_SECONDS = 60.0
 _MAX_ATTEMPTS = 7
 _FIRST_PAUSE_SECONDS = 0.5
-_REPEATED_METHODS = frozenset(("GET", "PUT"))
 _REPEATED_STATUSES = frozenset((429, 502, 503, 504))
 
 
@@ -35,6 +35,9 @@ def create_operations_client(session: boto3.Session | None = None, endpoint_url:
     Args:
         session: with credentials, region and configuration; by default as boto3 finds them.
         endpoint_url: the server's address; by default as the AWS SDKs find it (``AWS_ENDPOINT_URL_CUSTOMER_PROFILES``).
+
+    Raises:
+        ValueError: the address is not known.
     """
     session = session or boto3.Session()
     region = session.region_name or _DEFAULT_REGION
@@ -42,6 +45,12 @@ def create_operations_client(session: boto3.Session | None = None, endpoint_url:
         of_aws = session.client("customer-profiles", region_name=region)
         endpoint_url = of_aws.meta.endpoint_url
         of_aws.close()
+        if (urlsplit(endpoint_url).hostname or "").endswith(".amazonaws.com"):
+            # Neither a file nor a signature of ours is for AWS, which has none of these operations.
+            raise ValueError(
+                "The address of the server is not known. Pass it as endpoint_url, or set "
+                "AWS_ENDPOINT_URL_CUSTOMER_PROFILES; `openprofiles env` prints it."
+            )
     # A session's name for "no profile" is "default", which botocore would look for.
     profile = session.profile_name if session.profile_name in session.available_profiles else None
     own = botocore.session.Session(profile=profile)
@@ -51,7 +60,10 @@ def create_operations_client(session: boto3.Session | None = None, endpoint_url:
     parsers.set_parser_defaults(timestamp_parser=float)
     own.register_component("response_parser_factory", parsers)
     # Each operation decides on its own whether it is sent again.
-    own.register(f"needs-retry.{_SERVICE}", cast(Any, _pause_before_repeat))
+    own.register(f"needs-retry.{_SERVICE}", cast(Any, _Repeats()))
+    # Otherwise errors would say that all attempts were made, of which botocore knows one.
+    without_attempts = lambda parsed, **_: parsed["ResponseMetadata"].pop("MaxAttemptsReached", 0)  # noqa: E731
+    own.register(f"after-call.{_SERVICE}", cast(Any, without_attempts))
     config = Config(
         connect_timeout=_TIMEOUT_SECONDS,
         read_timeout=_TIMEOUT_SECONDS,
@@ -83,23 +95,35 @@ class _ModelLoader(Loader):
         return json.loads(model.OWN_MODEL_PATH.read_bytes())
 
 
-def _pause_before_repeat(
-    operation: OperationModel,
-    attempts: int,
-    response: tuple[Any, Any] | None,
-    caught_exception: Exception | None,
-    **_: Any,
-) -> float | None:
-    """Return for how many seconds to wait before a request is sent again; None if it is not.
+class _Repeats:
+    """The rule for which requests of a client are sent again, and when.
 
     A job continues while the server restarts or the network fails for a moment; so does watching it. A request that
-    changes something, and has no token by which the server recognizes it, could have its effect twice.
+    changes something, and has no token by which the server recognizes it, could have its effect twice. An address at
+    which there has never been an answer is probably mistyped.
     """
-    is_repeatable = operation.http["method"] in _REPEATED_METHODS or bool(operation.idempotent_members)
-    if not is_repeatable or attempts >= _MAX_ATTEMPTS or isinstance(caught_exception, SSLError):
+
+    def __init__(self) -> None:
+        self._has_answered = False
+
+    def __call__(
+        self,
+        operation: OperationModel,
+        attempts: int,
+        response: tuple[Any, Any] | None,
+        caught_exception: Exception | None,
+        **_: Any,
+    ) -> float | None:
+        """Return for how many seconds to wait before a request is sent again; None if it is not."""
+        self._has_answered |= response is not None
+        is_repeatable = operation.http["method"] in ("GET", "PUT") or bool(operation.idempotent_members)
+        is_hopeless = isinstance(caught_exception, SSLError) or (
+            isinstance(caught_exception, EndpointConnectionError) and not self._has_answered
+        )
+        if not is_repeatable or is_hopeless or attempts >= _MAX_ATTEMPTS:
+            return None
+        if isinstance(caught_exception, AnyConnectionError | HTTPClientError) or (
+            response is not None and response[0].status_code in _REPEATED_STATUSES
+        ):
+            return _FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1)
         return None
-    if isinstance(caught_exception, AnyConnectionError | HTTPClientError) or (
-        response is not None and response[0].status_code in _REPEATED_STATUSES
-    ):
-        return _FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1)
-    return None

@@ -127,7 +127,7 @@ def test_what_needs_a_server_s_packages_says_what_to_install(
 
     assert answer.returncode == 2
     assert re.fullmatch(
-        r"Error: This needs the Python package [\w-]+, which is not installed\. Install it with: "
-        r"pip install 'openprofiles\[server\]'\n",
+        r"Error: This needs the Python package [\w-]+, which is not installed\. It comes with the extra server of "
+        r"openprofiles\. To work through a server instead, use --endpoint-url\.\n",
         answer.stderr,
     ), answer.stderr

@@ -662,6 +662,6 @@ def test_without_the_client_packages_it_says_how_to_install_them(tmp_path: Path)
 
     assert answer.returncode == 2
     assert answer.stderr == (
-        "Error: This needs the Python package boto3, which is not installed. Install it with: "
-        "pip install 'openprofiles[client]'\n"
+        "Error: This needs the Python package boto3, which is not installed. It comes with the extra client of "
+        "openprofiles.\n"
     )

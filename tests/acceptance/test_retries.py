@@ -20,7 +20,7 @@ from acceptance.test_import import import_json, write
 from acceptance.test_upload_flow import CSV, FIELDS, create, put, wait_for_end
 from openapi_document import request_validator, validator
 from openprofiles.client import Client
-from openprofiles.wire.app import DEFAULT_BODY_LIMIT_BYTES
+from openprofiles.wire.model import DEFAULT_BODY_LIMIT_BYTES
 from postgresql_server import PostgresqlServer
 
 OPTIONS = {"BlankCells": "CLEAR", "FailureLimit": {"Percent": 5}}

@@ -27,19 +27,16 @@ from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.job_options import (
-    BLANK_CELLS,
     CLEAR,
     CREATE_ONLY,
-    HAND_SET_FIELDS,
     OVERWRITE,
-    SHORT_ROWS,
     UPDATE_ONLY,
-    WRITE_MODES,
     JobOptions,
 )
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.notices import EXCHANGED_NAME_ROWS, MAX_LINES, OTHER_NAME_ROWS
 from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
+from openprofiles.wire.model import load_own_model
 
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
 PHONES = ["2025550101", "(202) 555-0101", "+12025550101 x7", "202-555-0101 ext. 7", "2025550102", "Room 5", "5", "n/a"]
@@ -292,10 +289,10 @@ def options(draw: st.DrawFn, file: File) -> JobOptions:
         if column.path in VALUES and draw(rarely)
     }
     return JobOptions(
-        write_mode=draw(st.sampled_from(WRITE_MODES)),
-        blank_cells=draw(st.sampled_from(BLANK_CELLS)),
-        short_rows=draw(st.sampled_from(SHORT_ROWS)),
-        hand_set_fields=draw(st.sampled_from(HAND_SET_FIELDS)),
+        write_mode=draw(st.sampled_from(load_own_model().enums["WriteMode"].allowed or ())),
+        blank_cells=draw(st.sampled_from(load_own_model().enums["BlankCells"].allowed or ())),
+        short_rows=draw(st.sampled_from(load_own_model().enums["ShortRows"].allowed or ())),
+        hand_set_fields=draw(st.sampled_from(load_own_model().enums["HandSetFields"].allowed or ())),
         checks=checks,
     )
 

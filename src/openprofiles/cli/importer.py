@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.place import ImportDomain, Place, is_not_possible
+from openprofiles.cli.exit_statuses import CommandFault, Refused
+from openprofiles.cli.place import ImportDomain, Place
 from openprofiles.operations.job_options import options_members
 from openprofiles.uploads.reading.file_choices import FileChoices
 
@@ -186,7 +186,7 @@ class Importer:
                 self.place.call("StopUploadJob", DomainName=self._domain, JobId=self._job_id)
         except CommandFault as fault:
             # It ended on its own first, and its end will be reported.
-            if not is_not_possible(fault):
+            if not isinstance(fault, Refused) or fault.code != "BadRequestException":
                 raise
 
     def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:

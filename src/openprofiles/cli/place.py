@@ -142,11 +142,6 @@ class Place:
         self.transport.close()
 
 
-def is_not_possible(fault: Exception) -> bool:
-    """Return whether an operation was refused because of the status of a job."""
-    return isinstance(fault, Refused) and fault.code == _BAD_REQUEST
-
-
 def open_place(settings: Settings, endpoint_url: str | None, *, for_import: bool = False) -> Place:
     """Open the server at this address, or else the store that the settings name.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openprofiles.facts.domain_config import CONFIG_MEMBERS
 from openprofiles.facts.records import Domain
+from openprofiles.member_names import members_of
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
@@ -21,8 +22,7 @@ def domain_answer(domain: Domain) -> dict[str, Any]:
     """Build the members that the answers of CreateDomain, GetDomain and UpdateDomain share."""
     answer = {
         "DomainName": domain.name,
-        "DefaultExpirationDays": domain.default_expiration_days,
-        "CreatedAt": domain.created_at,
+        **members_of(domain, "default_expiration_days", "created_at"),
         "LastUpdatedAt": domain.updated_at,
         "Tags": dict(domain.tags),
         **domain.config,

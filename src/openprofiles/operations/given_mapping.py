@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mappings.suggest import Suggestion, suggest_mapping
 from openprofiles.wire.check import Violation, describe_violations
@@ -32,24 +33,34 @@ class GivenMapping:
         """
         if self.by_header is None:
             return options
-        checks = {self.by_header.find_unique_key(header).name: check for header, check in options.checks.items()}
-        return replace(options, checks=checks)
+        names = {field.header: field.name for field in self.by_header.fields}
+        for header in options.checks:
+            if header not in names:
+                raise InvalidRequest(f"Options.Checks has a check for {header!r}, which is not a column in Targets.")
+        return replace(options, checks={names[header]: check for header, check in options.checks.items()})
 
 
-def read_given_mapping(request: Mapping[str, Any]) -> GivenMapping:
+def read_given_mapping(request: Mapping[str, Any], *, is_of_objects: bool = False) -> GivenMapping:
     """Read Fields or Targets, and UniqueKey.
+
+    Args:
+        is_of_objects: they are not required.
 
     Raises:
         WireError: one of them is missing.
-        InvalidRequest: a target is not possible, or the unique key is not a column that is loaded.
+        InvalidRequest: both are given, a target is not possible, or the unique key is not a column that is loaded.
     """
     targets = request.get("Targets")
+    if targets is not None and "Fields" in request:
+        raise InvalidRequest("Send either Fields or Targets.")
+    if targets == {}:
+        raise InvalidRequest("Targets is empty. It must name the columns to load.")
     needed = ("UniqueKey",) if targets is not None else ("Fields", "UniqueKey")
-    if missing := [name for name in needed if name not in request]:
+    if not is_of_objects and (missing := [name for name in needed if name not in request]):
         # In the words that AWS has for members that it always requires.
         raise bad_request(describe_violations([Violation(name, "Member must not be null") for name in missing]))
-    if targets is None:
-        return GivenMapping(request["Fields"], request["UniqueKey"])
+    if targets is None or is_of_objects:
+        return GivenMapping(request.get("Fields", targets or {}), request.get("UniqueKey", ""))
     columns = request.get("Columns", list(targets))
     # Columns without a target are left out.
     suggestion = suggest_mapping(columns, dict.fromkeys(columns, "") | targets)

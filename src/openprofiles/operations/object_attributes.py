@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from openprofiles.member_names import members_of
 from openprofiles.objects import attribute_values
 from openprofiles.objects.attribute_values import PERCENTS
 from openprofiles.operations.call import Call
@@ -100,10 +101,7 @@ def get_object_type_attribute_statistics(
     numbers["Percentiles"] = {f"P{percent}": NULL for percent in PERCENTS}
     if found is not None:
         numbers = {
-            "Minimum": found.minimum,
-            "Maximum": found.maximum,
-            "Average": found.average,
-            "StandardDeviation": found.standard_deviation,
+            **members_of(found, "minimum", "maximum", "average", "standard_deviation"),
             "Percentiles": {f"P{percent}": value for percent, value in found.percentiles.items()},
         }
     answer = {"Statistics": numbers, "CalculatedAt": call.now}

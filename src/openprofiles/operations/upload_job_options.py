@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from openprofiles.errors import NotFound
 from openprofiles.operations.call import Call
-from openprofiles.operations.given_mapping import GivenMapping, read_given_mapping
+from openprofiles.operations.given_mapping import read_given_mapping
 from openprofiles.operations.job_options import SETTING_OPTIONS, options_members, read_options
 from openprofiles.operations.registry import own_operation
 from openprofiles.uploads import jobs
@@ -26,7 +26,7 @@ def create_upload_job(call: Call, request: own.CreateUploadJobRequest) -> own.Up
     with call.reading(request["DomainName"]):
         pass
     object_type, doubtful_rows = request.get("ObjectType"), request.get("DoubtfulRows")
-    mapping = GivenMapping({}, "") if object_type is not None else read_given_mapping(request)
+    mapping = read_given_mapping(request, is_of_objects=object_type is not None)
     options = None if "Options" not in request else mapping.name_checks(read_options(request["Options"]))
     if doubtful_rows is not None:
         options = replace(options or JobOptions(), doubtful_rows=doubtful_rows)
@@ -43,7 +43,7 @@ def create_upload_job(call: Call, request: own.CreateUploadJobRequest) -> own.Up
     checked = jobs.check_request(given, strict=call.strict, private_addresses=private_addresses)
     with call.writing(request["DomainName"]) as session:
         job = jobs.create_job(session, call.master_key, checked)
-        if "Replaces" in request:
+        if request.get("Replaces", job.job_id) != job.job_id:
             # Otherwise it would wait for ever. It may be deleted already.
             with suppress(NotFound):
                 jobs.stop_job(session, request["Replaces"], only_if_created=True)
@@ -75,6 +75,14 @@ def rename_upload_job(call: Call, request: own.RenameUploadJobRequest) -> own.No
     """Rename a job that has not been started."""
     with call.writing(request["DomainName"]) as session:
         jobs.rename_job(session, request["JobId"], request["DisplayName"])
+    return {}
+
+
+@own_operation("DiscardUploadJob")
+def discard_upload_job(call: Call, request: own.DiscardUploadJobRequest) -> own.NoMembers:
+    """Stop a job that has not been started."""
+    with call.writing(request["DomainName"]) as session:
+        jobs.stop_job(session, request["JobId"], only_if_created=True)
     return {}
 
 

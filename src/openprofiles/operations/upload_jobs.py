@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from openprofiles.member_names import members_of
 from openprofiles.operations import upload_job_options
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation, page_of
@@ -71,8 +72,7 @@ def get_upload_job(call: Call, request: aws.GetUploadJobRequest) -> aws.GetUploa
         job = jobs.get_job(session, request["JobId"])
     answer = {
         **_summary(job),
-        "Fields": job.fields,
-        "UniqueKey": job.unique_key,
+        **members_of(job, "fields", "unique_key"),
         "ResultsSummary": {
             "CreatedRecords": job.created_count,
             "UpdatedRecords": job.updated_count,
@@ -113,11 +113,7 @@ def stop_upload_job(call: Call, request: aws.StopUploadJobRequest) -> aws.StopUp
 def _summary(job: UploadJob) -> dict[str, Any]:
     """Build the members that GetUploadJob and ListUploadJobs share; the wire leaves None out."""
     return {
-        "JobId": job.job_id,
-        "DisplayName": job.display_name,
+        **members_of(job, "job_id", "display_name", "status_reason", "created_at", "completed_at"),
         "Status": job.status.value,
-        "StatusReason": job.status_reason,
-        "CreatedAt": job.created_at,
-        "CompletedAt": job.completed_at,
         "DataExpiry": job.data_expiry_days,
     }

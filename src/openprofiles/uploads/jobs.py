@@ -49,8 +49,6 @@ DEFAULT_DATA_EXPIRY_DAYS = 14
 STRICT_MAX_DATA_EXPIRY_DAYS = 90
 
 DEFAULT_JOBS_PER_PAGE = 100
-# As in PutProfileObjectType.
-_MAX_TYPE_NAME_LENGTH = 255
 DEFAULT_FAILED_ROWS_PER_PAGE = 1000
 
 # A row may have a megabyte.
@@ -159,8 +157,6 @@ def _check_object_request(request: JobRequest, *, strict: bool) -> None:
         raise InvalidRequest(
             "An object type says when its objects expire, so DataExpiry cannot be given with ObjectType."
         )
-    if not 1 <= len(request.object_type or "") <= _MAX_TYPE_NAME_LENGTH:
-        raise InvalidRequest(f"ObjectType must have 1 to {_MAX_TYPE_NAME_LENGTH} characters.")
     if request.options is not None:
         _check_object_options(request.options)
 

@@ -11,7 +11,7 @@ import re
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -25,14 +25,11 @@ from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.empty_texts import without_empty_texts
 from openprofiles.wire.errors import WireError, bad_request, write_error
-from openprofiles.wire.model import Model, Operation
+from openprofiles.wire.model import DEFAULT_BODY_LIMIT_BYTES, Model, Operation
 from openprofiles.wire.router import Router
 from openprofiles.wire.signature import SignedRequest, signed_region
 
 logger = logging.getLogger("openprofiles.wire")
-
-# The largest text of the model is a Layout of 2,000,000 characters, 8 MB at most. AWS's API gateway has the same limit.
-DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
 
 # To ask for a credential before the body is there takes a hop to the thread pool more, which small ones need not pay.
 _SMALL_BODY_BYTES = 64 * 1024
@@ -161,7 +158,7 @@ class WireApp(Generic[P]):
             answer = await anyio.to_thread.run_sync(self._refuse_by_head, call, _as_signed(scope, b""))
         if answer is None:
             try:
-                body = await _receive_body(scope, receive, self.body_limit_bytes)
+                body = await _receive_body(scope, receive, self._body_limit_bytes(scope))
             except _Disconnected:
                 return
             except WireError as error:
@@ -172,20 +169,38 @@ class WireApp(Generic[P]):
                 answer = await anyio.to_thread.run_sync(self._answer, call, _as_signed(scope, body), limiter=limiter)
         status, headers, content = answer
         headers += [(b"x-amzn-requestid", call.request_id.encode())]
-        if isinstance(content, bytes):
-            if status != _NO_CONTENT:
-                headers += [(b"content-length", b"%d" % len(content))]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": content})
-        else:
-            streamed = StreamingResponse(content, status)
-            streamed.raw_headers = headers
-            await streamed(scope, receive, send)
-        if self.on_finished is not None:
-            duration_seconds = time.perf_counter() - started
-            self.on_finished(
-                Finished(call.request_id, call.operation, call.principal, status, call.error_code, duration_seconds)
-            )
+        if self.is_exact:
+            # What a script of the console receives must not stay in a browser or proxy.
+            headers += [(b"cache-control", b"no-store")]
+        try:
+            if isinstance(content, bytes):
+                if status != codec.NO_CONTENT:
+                    headers += [(b"content-length", b"%d" % len(content))]
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": content})
+            else:
+                streamed = StreamingResponse(self._logged(call, content), status)
+                streamed.raw_headers = headers
+                await streamed(scope, receive, send)
+        finally:
+            if self.on_finished is not None:
+                duration_seconds = time.perf_counter() - started
+                self.on_finished(
+                    Finished(call.request_id, call.operation, call.principal, status, call.error_code, duration_seconds)
+                )
+
+    def _logged(self, call: _Call[P], content: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the parts of an answer; log what goes wrong in the middle of it, which ends the connection."""
+        try:
+            yield from content
+        except Exception as error:  # noqa: BLE001  (the connection ends)
+            self._fail_by(call, error)
+            # Without the text of the error, which the web server would log.
+            raise RuntimeError("An answer could not be sent to its end.") from None
+
+    def _body_limit_bytes(self, scope: Scope) -> int:
+        found = self._router.match(scope["method"], scope["raw_path"])
+        return self.body_limit_bytes if found is None else min(self.body_limit_bytes, found[0].body_limit_bytes)
 
     def _refuse_by_head(self, call: _Call[P], request: SignedRequest) -> _Answer | None:
         try:
@@ -236,7 +251,6 @@ class WireApp(Generic[P]):
         return operation, handler(context, members)
 
 
-_NO_CONTENT = 204
 _Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], codec.Content]
 
 

@@ -123,7 +123,7 @@ def write(operation: Operation, answer: Mapping[str, Any]) -> tuple[int, list[tu
     ]
     for member in operation.output.members_in("payload"):
         return status, headers, document[member.wire_name]
-    if status == _NO_CONTENT:
+    if status == NO_CONTENT:
         return status, headers, b""
     body = _ENCODER.encode(document).encode("utf-8")
     return status, [*headers, (b"content-type", b"application/json")], body
@@ -366,7 +366,7 @@ def _wrong(path: str, what: str) -> WireError:
 
 # Writing
 
-_NO_CONTENT = 204
+NO_CONTENT = 204
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

@@ -15,6 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+# The largest text of AWS's model is a Layout of 2,000,000 characters, 8 MB at most; AWS's API gateway has this limit.
+DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
+
 OWN_MODEL_PATH = Path(__file__).with_name("own_model.json")
 # What an action begins with: profile:GetDomain is AWS's, openprofiles:PutMapping our own.
 AWS_PREFIX, OWN_PREFIX = "profile", "openprofiles"
@@ -148,12 +151,14 @@ class Operation:
 
     Attributes:
         action: what its caller must be allowed to do, such as ``profile:GetUploadJob``.
+        body_limit_bytes: a longer body of a request is refused.
         path: the template (``/domains/{DomainName}``).
         status: of a good answer.
     """
 
     name: str
     action: str
+    body_limit_bytes: int
     method: str
     path: str
     status: int
@@ -266,7 +271,8 @@ _LOCATIONS: Mapping[str | None, Location] = {
 }
 # An SDK fills in an idempotencyToken by itself; a server reads it like other members.
 _MEMBER_TRAITS = {"shape", "location", "locationName", "box", "deprecated", "idempotencyToken", "action"}
-_OPERATION_TRAITS = {"name", "http", "input", "output", "errors", "idempotent", "readonly", "deprecated", "action"}
+_OPERATION_TRAITS = {"name", "http", "input", "output", "errors", "idempotent", "readonly", "deprecated"}
+_OPERATION_TRAITS |= {"action", "bodyLimitBytes"}
 
 # The model writes ids as this, without anchors; as written, any text that holds 32 hex digits would pass.
 _BARE_ID_PATTERN = "[a-f0-9]{32}"
@@ -405,6 +411,7 @@ def _build_operation(name: str, traits: Mapping[str, Any], shapes: Mapping[str, 
     return Operation(
         name=name,
         action=traits.get("action", f"{prefix}:{name}"),
+        body_limit_bytes=traits.get("bodyLimitBytes", DEFAULT_BODY_LIMIT_BYTES),
         method=traits["http"]["method"],
         path=traits["http"]["requestUri"],
         status=traits["http"].get("responseCode", 200),

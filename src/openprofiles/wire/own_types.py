@@ -206,6 +206,11 @@ class DeleteWebhookRequest(TypedDict):
     DomainName: str
 
 
+class DiscardUploadJobRequest(TypedDict):
+    DomainName: str
+    JobId: str
+
+
 class DomainSettings(TypedDict):
     DefaultExpirationDays: int
     PhoneRegion: str
@@ -630,6 +635,7 @@ class Reading(TypedDict):
     Checks: NotRequired[list[str]]
     Delimiter: NotRequired[_Delimiter]
     Encoding: NotRequired[str]
+    FirstRow: NotRequired[int]
     HeaderLine: NotRequired[int]
     LineEnds: NotRequired[_LineEnds]
     Quote: NotRequired[_Quote]

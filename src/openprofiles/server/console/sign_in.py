@@ -102,7 +102,9 @@ def routes(services: Services) -> list[Route]:
 
     def sign_out(visitor: Visitor) -> Response:
         answer = _redirect_to_sign_in(services, visitor.request)
-        answer.delete_cookie(COOKIE, path="/")
+        # An earlier version has set it for these paths alone.
+        for path in ("/", "/console"):
+            answer.delete_cookie(COOKIE, path=path)
         return answer
 
     return [

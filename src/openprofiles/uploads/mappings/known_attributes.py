@@ -18,4 +18,4 @@ def list_known_attributes(open_session: OpenReading) -> list[str]:
         undone = find_undo_statuses(session, jobs)
     loaded = [job for job in jobs if job.created_count + job.updated_count and job.job_number not in undone]
     targets = [entry["Target"].removeprefix(TARGET_PREFIX) for job in loaded for entry in job.fields.values()]
-    return [name for one in targets if (name := attribute_of_target(one)) is not None]
+    return list(dict.fromkeys(name for one in targets if (name := attribute_of_target(one)) is not None))

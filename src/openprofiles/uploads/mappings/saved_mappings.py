@@ -28,8 +28,6 @@ MAPPING = DefinitionKind(name="mapping", noun="mapping")
 DEFAULT_MAPPINGS_PER_PAGE = 1000
 _NAMES_IN_MESSAGE = 10
 
-_LIST_NAME = "ListMappings"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMapping:
@@ -114,7 +112,7 @@ def list_mappings(
     Raises:
         InvalidRequest: the token is not one of this list's.
     """
-    return list_definitions(session, MAPPING, list_name=_LIST_NAME, max_results=max_results, next_token=next_token)
+    return list_definitions(session, MAPPING, list_name="ListMappings", max_results=max_results, next_token=next_token)
 
 
 def delete_mapping(session: Writing, name: str) -> None:

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.dialect import ALL_DELIMITERS, QUOTES, Dialect
+from openprofiles.uploads.reading.dialect import Dialect
 
 # CRCRLF: what becomes of CRLF where it is written as text a second time.
-LINE_ENDS = ("LF", "CRLF", "CR", "CRCRLF")
 NO_QUOTE = "none"
 # As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
 MAX_COLUMNS = 16_384
@@ -21,8 +20,6 @@ NO_HEADER = 0
 # The only column of a file of JSON objects, and what no JSON text has, which stands for its delimiter.
 OBJECT_COLUMN = "Object"
 _NO_DELIMITER = "\x1f"
-_MAX_HEADER_LINE = 1_000_000
-_MAX_FIRST_ROW = 1_000_000
 
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"
@@ -77,12 +74,6 @@ def canonical_encoding(name: str) -> str:
     return _ENCODINGS.get(codec.name, codec.name)
 
 
-def _require(what: str, value: str | None, possible: tuple[str, ...]) -> None:
-    if value is not None and value not in possible:
-        shown = ", ".join(repr(one) for one in possible)
-        raise InvalidRequest(f"The {what} must be one of {shown}, not {value!r}.")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
     """What a caller says of the form of the file; what is None is detected.
@@ -94,7 +85,7 @@ class FileOptions:
             instead of the lines, blank ones too, and this is the number of the first one.
 
     Raises:
-        InvalidRequest: a value is not possible; the message names the possible ones.
+        InvalidRequest: Python has no such encoding; the message names the usual ones.
     """
 
     encoding: str | None = None
@@ -107,15 +98,6 @@ class FileOptions:
     def __post_init__(self) -> None:
         if self.encoding is not None:
             object.__setattr__(self, "encoding", canonical_encoding(self.encoding))
-        _require("delimiter", self.delimiter, ALL_DELIMITERS)
-        _require("quote", self.quote, (*QUOTES, NO_QUOTE))
-        _require("line ends", self.line_ends, LINE_ENDS)
-        if self.header_line is not None and not 0 <= self.header_line <= _MAX_HEADER_LINE:
-            raise InvalidRequest(
-                f"The line of the header must be between 1 and {_MAX_HEADER_LINE}, or 0 for a file without a header."
-            )
-        if self.first_row is not None and not 0 <= self.first_row <= _MAX_FIRST_ROW:
-            raise InvalidRequest(f"The first row must have a number from 0 to {_MAX_FIRST_ROW:,}.")
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -142,7 +124,7 @@ class FileForm:
         has_byte_order_mark: whether it begins with one.
         delimiter: the character between cells.
         quote: the character around cells, or ``none``.
-        line_ends: one of LINE_ENDS, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
+        line_ends: LF, CRLF, CR or CRCRLF, as at the beginning of the file. LF and CRLF are both read, whichever it is.
         joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
         header_line: as in ``FileOptions``; None: the header is the first row that is not blank.
         column_count: of a file without a header; else 0.

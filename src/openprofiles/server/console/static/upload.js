@@ -2,7 +2,7 @@
 // page (upload_state.js), shows them (upload_view.js), and carries out their effects.
 
 import { bytes } from "./amounts.js";
-import { Refused, ask } from "./ask.js";
+import { Refused, ask, askForAnswer } from "./ask.js";
 import { find } from "./elements.js";
 import { startTransfer } from "./transfer.js";
 import { JobForm, readForm } from "./upload_form.js";
@@ -16,8 +16,7 @@ const STOP_PATIENCE_MS = 5000;
 
 const { dataset } = find("upload");
 const base = location.pathname;
-const domainPath = `/domains/${encodeURIComponent(dataset.domain)}`;
-const api = `/openprofiles/v1${domainPath}`;
+const api = `/openprofiles/v1/domains/${encodeURIComponent(dataset.domain)}`;
 const jobPath = (jobId) => `${api}/upload-jobs/${jobId}`;
 const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays), workbookForm: JSON.parse(dataset.workbookForm) });
 const view = new View({
@@ -82,7 +81,7 @@ const EFFECTS = {
   send: ({ file, place }) => send(file, place),
   cancelTransfer: () => transfer.stop(),
   // The user asked only to cancel the upload, and that is done.
-  stopJob: ({ jobId }) => report(ask(`${domainPath}/upload-jobs/${jobId}/stop`, { method: "PUT", patienceMs: STOP_PATIENCE_MS }), () => ["jobStopped"], () => ["jobStopped"]),
+  stopJob: ({ jobId }) => report(askForAnswer(jobPath(jobId), { method: "DELETE", patienceMs: STOP_PATIENCE_MS }), () => ["jobStopped"], () => ["jobStopped"]),
 
   startCheck: ({ jobId }) => report(ask(`${jobPath(jobId)}/preview`), (started) => ["checkStarted", { previewId: started.PreviewId }], (error) => ["checkNotStarted", { error }]),
   readCheck: ({ number, previewId }) => report(askForCheck(previewId), (found) => ["checkSeen", { number, found }], (error) => ["checkLost", { number, error }]),
