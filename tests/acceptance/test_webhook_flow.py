@@ -294,10 +294,7 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
             (b"[]", "must be a JSON object."),
             (b'{"Url": 1}', "Value at 'Url' must be text."),
             (b'{"Uri": "x"}', "There is no member 'Uri'. The members there are Secret, Url."),
-            (
-                b'{"Url": "ftp://x/"}',
-                "Value at 'Url' failed to satisfy constraint: Member must satisfy regular exp",
-            ),
+            (b'{"Url": "ftp://x/"}', "must start with https:// or http://"),
             (b'{"Secret": "short"}', "Value at 'Secret' failed to satisfy constraint: Member must have length greater"),
         ):
             with pytest.raises(ClientError, match=re.escape(message)):

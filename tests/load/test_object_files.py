@@ -490,7 +490,6 @@ def test_a_template_is_defined_by_the_first_file_of_its_objects(shop: Shop) -> N
     [
         (JobRequest(display_name="n", object_type="Nothing"), NotFound, "Object type Nothing does not exist"),
         (JobRequest(display_name="n", object_type="order"), NotFound, "Did you mean 'Orders'?"),
-        (JobRequest(display_name="n", object_type=""), InvalidRequest, "ObjectType must have 1 to 255 characters."),
         (JobRequest(display_name="n", object_type="_order"), InvalidRequest, "_order is a standard object"),
         (JobRequest(display_name="n", object_type="Crm", unique_key="id"), InvalidRequest, "Give either ObjectType"),
         (JobRequest(display_name="n", object_type="Crm", data_expiry_days=3), InvalidRequest, "An object type says"),
@@ -500,7 +499,7 @@ def test_a_template_is_defined_by_the_first_file_of_its_objects(shop: Shop) -> N
             "The write mode cannot be set",
         ),
     ],
-    ids=["no type", "nearly a type", "no name", "standard", "mapping", "expiry", "option"],
+    ids=["no type", "nearly a type", "standard", "mapping", "expiry", "option"],
 )
 def test_a_job_of_objects_that_cannot_be_is_refused(
     shop: Shop, request_: JobRequest, error: type[Exception], message: str
