@@ -4,7 +4,7 @@
     python scripts/generate_openapi.py --check   writes nothing; exits 1 when the checked-in file differs
 
 The model has all operations, shapes and texts. openapi_head.yaml has the rest: the license, the server, the signature,
-the form of errors, and the webhook.
+the form of errors, and the webhook. wire/errors.py has the codes that belong to no operation.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from openprofiles.wire.errors import STATUS_BY_CODE
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "src" / "openprofiles" / "wire" / "own_model.json"
@@ -327,6 +329,8 @@ def _describe_codes(model: Traits, introduction: str) -> str:
         for name, traits in model["shapes"].items()
         if traits.get("exception")
     ]
+    before = [f"{code} ({status})" for code, status in STATUS_BY_CODE.items() if code not in model["shapes"]]
+    codes.append(f"Before the operation is performed, for any request: {', '.join(before)}")
     return _write_list([introduction], codes)
 
 
