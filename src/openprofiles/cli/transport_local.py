@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from openprofiles.uploads.arrival.files import Files
     from openprofiles.uploads.jobs import OpenReading
 
-# Who calls: nobody asks for the credentials of somebody who can read the store.
+# Commands that can read the store need no credential, so this principal may do everything.
 _PRINCIPAL = Principal("", "openprofiles", ("*",), ("*",))
 
 

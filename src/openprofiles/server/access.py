@@ -1,4 +1,4 @@
-"""Who sends a request to an operation: shown by a signature or, from a script of the console, by its session."""
+"""Find the principal of a request to an operation, by its signature or by a session of the console."""
 
 from __future__ import annotations
 
