@@ -133,6 +133,11 @@ def copy(source: Store, settings: Settings, **more: Any) -> None:
 def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(path)) as connection:
         names = [name for (name,) in connection.execute("select name from sqlite_schema where type = 'table'")]
+        # An engine may keep the members of custom attributes in an order of its own.
+        connection.execute(
+            "update profile set attributes = (select json_group_object(key, value) from "
+            "(select key, value from json_each(attributes) order by key)) where attributes is not null"
+        )
         return {name: sorted(connection.execute(f"select * from {name}"), key=repr) for name in names}
 
 

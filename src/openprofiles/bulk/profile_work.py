@@ -51,21 +51,26 @@ class ProfileWork(LeasedWork):
         return {value: name for value, name in names.items() if name is not None}
 
     def attributes_sql(self, of_empty: str | None = "null") -> str:
-        """Build SQL for a JSON object of the attributes; null if there are none.
+        """Build SQL for a JSON object of the attributes, as the store spells it; null if there are none.
 
         Args:
             of_empty: what stands for an empty value, which clears; None leaves it out.
         """
+        # Profiles with the same attributes are recognized by the text.
+        colon, comma, attributes = ":", ",", list(self.attributes.items())
+        if self.store.SPELLS_AS_JSONB:
+            colon, comma = ": ", ", "
+            attributes.sort(key=lambda one: (len(one[1].encode()), one[1].encode()))
         members = []
-        for value_name, name in self.attributes.items():
+        for value_name, name in attributes:
             value = f"to_json({value_name})"
             if self.clears and of_empty is not None:
                 value = f"case when {value_name} = '' then '{of_empty}' else {value} end"
             has_value = f"{value_name} <> ''" if self.clears and of_empty is None else f"{value_name} is not null"
-            members.append(f"case when {has_value} then to_json({sql_text(name)}::varchar) || ':' || {value} end")
+            members.append(f"case when {has_value} then to_json({sql_text(name)}::varchar) || '{colon}' || {value} end")
         if not members:
             return "null::varchar"
-        joined = f"concat_ws(',', {', '.join(members)})"
+        joined = f"concat_ws('{comma}', {', '.join(members)})"
         return f"case when {joined} <> '' then '{{' || {joined} || '}}' end"
 
     def profile_write(self, image: bytes | None = None) -> ProfileWrite:

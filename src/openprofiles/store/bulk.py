@@ -45,6 +45,8 @@ class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
 
     # How the text of a column is read where it may be null.
     _TEXT: ClassVar[str]
+    # Whether the attributes of a profile are read as ``jsonb`` spells them, whatever was written.
+    SPELLS_AS_JSONB: ClassVar[bool] = False
     # A join that may look up the rows of its right side one after the other.
     _JOIN: ClassVar[str]
     # The domain of a profile ``p`` where a range of row numbers is read.

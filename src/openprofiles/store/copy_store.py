@@ -4,14 +4,16 @@ Rows are copied in the order of each primary key, a bounded number in each trans
 continues after the last row of each table in the target. Until all rows are copied and compared, the target is marked
 as unfinished, and ``open_store`` refuses it.
 
-Values are copied as the drivers return them: times as numbers, JSON as text. Both engines sort text by its bytes, so
-both have the same order of rows.
+Values are copied as the drivers return them: times as numbers, JSON as text. Custom attributes are written in the order
+of their names, since engines keep them in different orders. Both engines sort text by its bytes, so both have the same
+order of rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -19,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Table, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.types import TypeEngine
 
 from openprofiles.errors import InvalidRequest, StoreUnreachable
 from openprofiles.store import job_queue
@@ -27,7 +30,7 @@ from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import begin_unfinished_store, is_unfinished
 from openprofiles.store.owned_rows import owned_rows
-from openprofiles.store.tables import metadata
+from openprofiles.store.tables import BinaryJson, metadata
 
 Row = tuple[Any, ...]
 
@@ -131,7 +134,7 @@ def _read(connection: Connection, table: Table, after: Row | None) -> list[Row]:
     keys = _key_names(table)
     # A driver would take JSON apart; here it is text.
     columns = ", ".join(
-        f"cast({column.name} as text) as {column.name}" if isinstance(column.type, JSON) else column.name
+        f"cast({column.name} as text) as {column.name}" if isinstance(column.type, JSON | BinaryJson) else column.name
         for column in table.columns
     )
     beyond = ""
@@ -142,11 +145,18 @@ def _read(connection: Connection, table: Table, after: Row | None) -> list[Row]:
         text(f"select {columns} from {table.name} {beyond} order by {', '.join(keys)} limit {limit}"),
         {f"k{index}": value for index, value in enumerate(after or ())},
     )
-    flags = _flag_positions(table)
+    convert = {
+        index: _CONVERTED[kind]
+        for index, column in enumerate(table.columns)
+        if (kind := type(column.type)) in _CONVERTED
+    }
+    if not convert:
+        return [tuple(row) for row in found]
     return [
-        tuple(bool(value) if index in flags and value is not None else value for index, value in enumerate(row))
-        if flags
-        else tuple(row)
+        tuple(
+            convert[index](value) if index in convert and value is not None else value
+            for index, value in enumerate(row)
+        )
         for row in found
     ]
 
@@ -210,5 +220,12 @@ def _key_of(table: Table, row: Row) -> Row:
     return tuple(row[positions[name]] for name in _key_names(table))
 
 
-def _flag_positions(table: Table) -> frozenset[int]:
-    return frozenset(index for index, column in enumerate(table.columns) if isinstance(column.type, Boolean))
+def _in_order_of_members(object_text: str) -> str:
+    return json.dumps(json.loads(object_text), sort_keys=True, separators=(",", ":"))
+
+
+# Values of these types that engines or drivers return in different forms, in one form.
+_CONVERTED: Mapping[type[TypeEngine[Any]], Callable[[Any], Any]] = {
+    Boolean: bool,
+    BinaryJson: _in_order_of_members,
+}

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
+import pyarrow.compute
 from adbc_driver_manager import Error, IntegrityError
 
 from openprofiles.clock import to_milliseconds
@@ -28,7 +29,10 @@ from openprofiles.store.postgresql_session import connection_url
 _LOCK_NOT_AVAILABLE = "55P03"
 _UNIQUE_VIOLATION = "23505"
 
-_JSON_COLUMNS = ("attributes", "origins")
+# The types of columns that are not text.
+_JSON_TYPES = {"attributes": "jsonb", "origins": "json"}
+# What a binary copy of a ``jsonb`` begins with: the version of its form.
+_JSONB_VERSION = pa.scalar("\x01")
 
 
 class PostgresqlBulkStore(PostgresqlBulkReader, BulkStore):
@@ -70,6 +74,8 @@ class PostgresqlBulkStore(PostgresqlBulkReader, BulkStore):
         """See ``ProfileRows``."""
         table = _table_of(rows).rename_columns(["pid", "profile_id", *write.columns, "attributes"])
         table = table.set_column(0, "pid", table["pid"].cast(pa.int64()))
+        attributes = pa.compute.binary_join_element_wise(_JSONB_VERSION, table["attributes"], "")
+        table = table.set_column(table.num_columns - 1, "attributes", attributes)
         moment = to_milliseconds(write.now)
         constants = {
             "domain_id": self._domain_id,
@@ -94,14 +100,12 @@ class PostgresqlBulkStore(PostgresqlBulkReader, BulkStore):
         )
         change = "nullif(coalesce(c.{0}, p.{0}), '')" if write.clears else "coalesce(c.{0}, p.{0})"
         changes = "".join(f"{column} = {change.format(column)}, " for column in write.columns)
-        merged = "cast(p.attributes as jsonb) || cast(c.attributes as jsonb)"
-        attributes = f"when p.attributes is null then cast(c.attributes as json) else cast({merged} as json)"
+        attributes = "coalesce(p.attributes, '{}') || cast(c.attributes as jsonb)"
         if write.clears:
-            merged = "coalesce(cast(p.attributes as jsonb), '{}') || cast(c.attributes as jsonb)"
-            attributes = f"else cast(nullif(jsonb_strip_nulls({merged}), '{{}}') as json)"
+            attributes = f"nullif(jsonb_strip_nulls({attributes}), '{{}}')"
         self._execute(
             f"update profile p set {changes}"
-            f"attributes = case when c.attributes is null then p.attributes {attributes} end, "
+            f"attributes = case when c.attributes is null then p.attributes else {attributes} end, "
             f"revision = p.revision + 1, updated_at = {to_milliseconds(write.now)}, "
             f"expires_at = greatest(p.expires_at, {to_milliseconds(write.expires_at)}), "
             f"last_upload_job = {self._lease.job_number} "
@@ -132,7 +136,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, BulkStore):
             ],
         )
         changes = "".join(
-            f"{column} = {f'cast(c.{column} as json)' if column in _JSON_COLUMNS else f'c.{column}'}, "
+            f"{column} = {f'cast(c.{column} as {_JSON_TYPES[column]})' if column in _JSON_TYPES else f'c.{column}'}, "
             for column in columns
         )
         self._execute(

@@ -51,6 +51,7 @@ class PostgresqlBulkReader(BulkReader):
     """One connection of one loader, for reading; see ``BulkReader``."""
 
     _TEXT = "cast({} as text)"
+    SPELLS_AS_JSONB = True
     _JOIN = "join"
     _PROTECTING = (
         "(select json_agg(path) from ("

@@ -225,7 +225,8 @@ def _profile_of(columns: Mapping[Any, Any]) -> Profile:
         domain_id=columns["domain_id"],
         profile_id=ProfileId(columns["profile_id"]),
         values={field.path: text for field in FIELDS if (text := columns[field.column]) is not None},
-        attributes=columns["attributes"] or {},
+        # In this order, since ``jsonb`` does not keep the one in which they were written.
+        attributes=dict(sorted(columns["attributes"].items())) if columns["attributes"] else {},
         engagement_preferences=columns["engagement_preferences"],
         origins=frozenset(columns["origins"] or ()),
         revision=columns["revision"],

@@ -31,6 +31,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.types import TypeEngine
 
 from openprofiles.clock import LAST_MOMENT_MS, from_milliseconds, to_milliseconds
 from openprofiles.facts.standard_profile import FIELDS
@@ -49,6 +50,24 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else from_milliseconds(value)
+
+
+class BinaryJson(TypeDecorator[Any]):
+    """A JSON object that PostgreSQL keeps as ``jsonb``, which it reads members from without parsing a text.
+
+    ``jsonb`` has an order of members, and a spelling, of its own.
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON(none_as_null=True))
+        # Not imported above: each process would spend 30 ms loading it.
+        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415
+
+        return dialect.type_descriptor(JSONB(none_as_null=True))
 
 
 # SQLite makes a column the row number only when its type is exactly INTEGER.
@@ -143,7 +162,7 @@ profile = Table(
     Column("domain_id", BigInteger, nullable=False),
     Column("profile_id", Text, nullable=False),
     *(Column(field.column, Text) for field in FIELDS),
-    Column("attributes", JSON(none_as_null=True)),
+    Column("attributes", BinaryJson()),
     Column("engagement_preferences", JSON(none_as_null=True)),
     # Paths of the fields set through the API or the console, as a sorted list; null when all came from files.
     Column("origins", JSON(none_as_null=True)),
