@@ -27,6 +27,7 @@ def _examples(*, daily: int, long: int) -> settings:
 SCANS = _examples(daily=350, long=20_000)
 CALLS = _examples(daily=200, long=5_000)
 REQUESTS = _examples(daily=700, long=10_000)
+EXPRESSIONS = _examples(daily=300, long=10_000)
 QUERIES = _examples(daily=100, long=1_000)
 STATEMENTS = _examples(daily=50, long=500)
 FILES = _examples(daily=10, long=200)

@@ -65,7 +65,7 @@ class BinaryJson(TypeDecorator[Any]):
         if dialect.name != "postgresql":
             return dialect.type_descriptor(JSON(none_as_null=True))
         # Not imported above: each process would spend 30 ms loading it.
-        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415
+        from sqlalchemy.dialects.postgresql import JSONB
 
         return dialect.type_descriptor(JSONB(none_as_null=True))
 

@@ -1,0 +1,1 @@
+"""Expressions: conditions on one profile, and whether they hold."""
