@@ -195,6 +195,18 @@ OBJECT_UNDO = JobKind(
     scratch_message=UNDO.scratch_message,
 )
 
+SEGMENT_ESTIMATE = JobKind(
+    name="segment estimate",
+    runner="openprofiles.segments.estimate_run:run",
+    lane=Lane.READ,
+    opens=Opens.AS_SERVER,
+    details="segment_run",
+    kept_days=1,
+    steps=(ShownStep("Counting members", 1, ("count members",)),),
+    gave_up_message="The members could not be counted. The server's log has the details.",
+    scratch_message="The server cannot write to its scratch folder. Make the folder writable and check its disk.",
+)
+
 # It comes after profiles were deleted, and has no caller.
 FORGET = JobKind(
     name="forget",
@@ -206,7 +218,10 @@ FORGET = JobKind(
     scratch_message="The server cannot write to its scratch folder. Make the folder writable and check its disk.",
 )
 
-KINDS = {kind.name: kind for kind in (UPLOAD, PREVIEW, UNDO, OBJECT_UPLOAD, OBJECT_PREVIEW, OBJECT_UNDO, FORGET)}
+KINDS = {
+    kind.name: kind
+    for kind in (UPLOAD, PREVIEW, UNDO, OBJECT_UPLOAD, OBJECT_PREVIEW, OBJECT_UNDO, SEGMENT_ESTIMATE, FORGET)
+}
 
 # The kinds of upload jobs, by name, and the kinds of their previews and undos.
 PREVIEW_OF = {UPLOAD.name: PREVIEW, OBJECT_UPLOAD.name: OBJECT_PREVIEW}

@@ -76,6 +76,7 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
         connection.execute(text("insert into schedule values (1, 'toy', 3600, 5)"))
         connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
+        connection.execute(text('insert into segment_run values (2, null, \'{"a": "Ünï"}\', 5, 6, 7)'))
         connection.execute(text("insert into undo_image values (8, 1, x'00ff', 9)"))
         connection.execute(
             text("insert into profile_change values (1, 9999, 5, 'INGESTED', null, 1, 3, 8, 2, x'00ff', null)")

@@ -30,12 +30,14 @@ class DefinitionKind:
     Attributes:
         name: in the store.
         noun: for people, in the singular.
+        exists_message: of the error for a name that is taken, with ``{name}``; None: in our words.
         arn_part: of its ARNs, ``domains/<domain>/<arn_part>/<name>``; None: it has no ARN, so no tags either.
         is_body_needed: whether something refers to the present body, so that it is kept when another one replaces it.
     """
 
     name: str
     noun: str
+    exists_message: str | None = None
     arn_part: str | None = None
     is_body_needed: Callable[[Connection, Definition], bool] = _never
 
@@ -82,7 +84,8 @@ def create_definition(
             now=session.now,
         )
     except NameTaken as error:
-        raise InvalidRequest(f"{kind.noun.capitalize()} {name} already exists") from error
+        message = kind.exists_message or f"{kind.noun.capitalize()} {{name}} already exists"
+        raise InvalidRequest(message.format(name=name)) from error
     return WholeDefinition(made, body)
 
 

@@ -44,7 +44,7 @@ class JobRelation(Enum):
     """What upload jobs have done to the profile; the values of a test are the ids of jobs."""
 
     MADE = "made"
-    # Created or updated it, or found that it need not change.
+    # Created or changed it.
     TOUCHED = "touched"
 
 
@@ -108,7 +108,7 @@ EVERYBODY = Every()
 
 
 def leaves(expression: Expression) -> Iterator[Test | InSegment]:
-    """Yield the tests and segments of an expression, those of its segments left out."""
+    """Yield the tests of an expression and the segments that it names, without the tests of these."""
     if isinstance(expression, Every | Some):
         for part in expression.parts:
             yield from leaves(part)

@@ -59,3 +59,8 @@ def resource_of_arn(arn: str, kinds: Collection[str], *, region: str, account_id
     if resource is None or not (resource["kind"] is None or resource["kind"] in kinds):
         raise NotFound(f"Resource {arn} does not exist. Only domains and their {', '.join(sorted(kinds))} have tags.")
     return Resource(resource["domain"], resource["kind"], resource["name"] or "")
+
+
+def resource_arn(region: str, account_id: str, domain_name: str, kind: str, name: str) -> str:
+    """Return the ARN of a resource in a domain; see ``resource_of_arn``."""
+    return f"arn:aws:profile:{region}:{account_id}:domains/{domain_name}/{kind}/{name}"

@@ -25,8 +25,8 @@ def count_members(connection: Connection, domain_id: int, expression: Expression
         query = sql("select count(*) from profile p where {0}", _is_living_by_index(domain_id, surroundings.now))
         return _number(connection, query)
     condition = _condition(dialect, expression, surroundings)
-    # In one statement, so of one state of the store. Few have expired, and an index finds them. To read the time of each, one of the last columns, takes a quarter of
-    # the time of a simple count.
+    # In one statement, so of one state of the store. Few have expired, and an index finds them. To read the time of
+    # each, one of the last columns, takes a quarter of the time of a simple count.
     query = sql(
         "select (select count(*) from profile p where {0} and {1}) - "
         "(select count(*) from profile p where {2} and {1})",

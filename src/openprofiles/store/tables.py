@@ -402,6 +402,22 @@ undo_job = Table(
     info=owned_by(Owner.JOB, "one for each undo"),
 )
 
+# What finds the members of a segment.
+segment_run = Table(
+    "segment_run",
+    metadata,
+    _number_of_job(),
+    # The definition whose members it exports; null: it only counts those of the query.
+    Column("definition_id", BigInteger),
+    # The members of the request that say what is wanted, as they came.
+    Column("request", JSON, nullable=False),
+    # The state of the store that it holds for, how many members there were, and how many profiles in the domain.
+    Column("as_of", Moment),
+    Column("member_count", BigInteger),
+    Column("profile_count", BigInteger),
+    info=owned_by(Owner.JOB, "one for each estimate of a segment, for a day"),
+)
+
 # Jobs that come again: a worker adds the next one when it is due.
 schedule = Table(
     "schedule",

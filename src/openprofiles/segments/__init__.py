@@ -1,0 +1,1 @@
+"""Segments: groups of profiles for which an expression holds."""

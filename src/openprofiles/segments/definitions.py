@@ -1,0 +1,185 @@
+"""Segment definitions: create, list and delete them, and find the expressions of those that others build on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from openprofiles.definitions.definitions import (
+    DefinitionKind,
+    WholeDefinition,
+    create_definition,
+    delete_definition,
+    find_definition,
+    get_definition,
+)
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.expressions.from_segment import from_segment_groups
+from openprofiles.expressions.tree import EVERYBODY, Calculated, Expression, Field, JobRelation, Test, leaves
+from openprofiles.profiles.session import Reading, Writing
+from openprofiles.store.upload_jobs import find_job
+
+SEGMENT = DefinitionKind(
+    name="segment",
+    noun="segment definition",
+    arn_part="segment-definitions",
+    exists_message="Segment definition with name {name} already exists",
+)
+CLASSIC, ENHANCED = "CLASSIC", "ENHANCED"
+GROUPS, SQL_QUERY, SORT = "SegmentGroups", "SegmentSqlQuery", "SegmentSort"
+
+_TYPE = "SegmentType"
+# Names of AWS's own segments begin with it.
+_RESERVED_PREFIX = "_default"
+# Source: administrator guide, "Troubleshooting segments".
+_MAX_DEPTH = 5
+_MAX_ATTRIBUTES = 60
+_MAX_CALCULATED = 10
+
+
+class SegmentExpressions:
+    """The expressions of the segments of a domain, read when they are first asked for."""
+
+    def __init__(self, session: Reading) -> None:
+        self._session = session
+        self._known: dict[str, Expression] = {}
+
+    def of(self, name: str) -> Expression:
+        """Return the expression of a segment that another one names.
+
+        Raises:
+            InvalidRequest: there is no such segment, or it is an SQL segment.
+        """
+        if name not in self._known:
+            try:
+                found = get_definition(self._session, SEGMENT, name)
+            except NotFound as error:
+                raise InvalidRequest(
+                    f"The segment uses segment definition {name}, which does not exist in domain "
+                    f"{self._session.domain.name}. Create it, or change the segment."
+                ) from error
+            self._known[name] = expression_of(self._session, found.body, GROUPS)
+        return self._known[name]
+
+
+def create_segment(
+    session: Writing, name: str, summary: Mapping[str, Any], body: Mapping[str, Any], tags: Mapping[str, str]
+) -> WholeDefinition:
+    """Create a segment definition.
+
+    Args:
+        summary: the display name, and the description if there is one.
+        body: the segment groups and the order, as they came.
+
+    Raises:
+        InvalidRequest: the domain has one of this name, or what it says is not valid.
+    """
+    if name.startswith(_RESERVED_PREFIX):
+        raise InvalidRequest(f"The name {name} is reserved: names that begin with {_RESERVED_PREFIX} belong to AWS.")
+    require_valid(session, expression_of(session, body, GROUPS), name=name)
+    kind = ENHANCED if SQL_QUERY in body else CLASSIC
+    return create_definition(session, SEGMENT, name, summary={**summary, _TYPE: kind}, body=body, tags=tags)
+
+
+def delete_segment(session: Writing, name: str) -> None:
+    """Delete a segment definition. Segments that are built on it fail until it is created again.
+
+    Raises:
+        NotFound: the domain has none of this name.
+    """
+    delete_definition(session, SEGMENT, name)
+
+
+def segment_expression(session: Reading, name: str) -> Expression:
+    """Return the expression of a segment.
+
+    Raises:
+        NotFound: the domain has none of this name.
+        InvalidRequest: it is an SQL segment, or builds on one that was deleted.
+    """
+    find_definition(session, SEGMENT, name)
+    expression = SegmentExpressions(session).of(name)
+    require_valid(session, expression)
+    return expression
+
+
+def expression_of(session: Reading, query: Mapping[str, Any], groups_member: str) -> Expression:
+    """Return the expression of a segment's body or of an estimate's request; without a query, everybody.
+
+    Args:
+        groups_member: the member that has the segment groups.
+
+    Raises:
+        InvalidRequest: the query is not valid.
+    """
+    if SQL_QUERY in query:
+        if groups_member in query:
+            raise InvalidRequest(f"Give either {groups_member} or {SQL_QUERY}, not both.")
+        raise InvalidRequest(
+            f"{SQL_QUERY} is not supported by this version of openprofiles. Use {groups_member} instead."
+        )
+    if query.get(groups_member) is None:
+        return EVERYBODY
+    return from_segment_groups(query[groups_member], groups_member, session.now)
+
+
+def require_valid(session: Reading, expression: Expression, *, name: str | None = None) -> None:
+    """Check an expression together with the segments and other things that it names.
+
+    Args:
+        name: of the segment that it will be; None: it is not stored.
+
+    Raises:
+        InvalidRequest: something that it names does not exist, it names itself, or there are too many.
+    """
+    segments = SegmentExpressions(session)
+    paths: set[str] = set()
+    calculated: set[str] = set()
+    for test in _tests_within(expression, segments.of, (name,) if name else (), 0):
+        for operand in (test.operand, *test.values):
+            if isinstance(operand, Field):
+                paths.add(operand.path)
+            elif isinstance(operand, Calculated):
+                calculated.add(operand.name)
+                raise InvalidRequest(
+                    f"{test.place}: there is no calculated attribute {operand.name} in domain {session.domain.name}."
+                )
+        if isinstance(test.operand, JobRelation):
+            _require_jobs(session, test)
+    if len(paths) > _MAX_ATTRIBUTES:
+        raise InvalidRequest(
+            f"The segment uses {len(paths)} unique attributes, those of its source segments included. You reached the "
+            f"limit of {_MAX_ATTRIBUTES} unique attributes."
+        )
+    if len(calculated) > _MAX_CALCULATED:
+        raise InvalidRequest(
+            f"The segment uses {len(calculated)} unique calculated attributes, those of its source segments included. "
+            f"You reached the limit of {_MAX_CALCULATED} unique calculated attributes."
+        )
+
+
+def _tests_within(
+    expression: Expression, segment: Callable[[str], Expression], inside: tuple[str, ...], depth: int
+) -> Iterator[Test]:
+    """Yield the tests of an expression and of the segments that it builds on."""
+    if depth > _MAX_DEPTH:
+        raise InvalidRequest(
+            f"The segment builds on others that build on others, to a depth of more than {_MAX_DEPTH}: "
+            f"{' > '.join(inside)}. You reached the limit of {_MAX_DEPTH} depth of starting audiences."
+        )
+    for leaf in leaves(expression):
+        if isinstance(leaf, Test):
+            yield leaf
+            continue
+        if leaf.name in inside:
+            circle = " > ".join((*inside[inside.index(leaf.name) :], leaf.name))
+            raise InvalidRequest(f"{leaf.place}: the segment would be built on itself ({circle}).")
+        yield from _tests_within(segment(leaf.name), segment, (*inside, leaf.name), depth + 1)
+
+
+def _require_jobs(session: Reading, test: Test) -> None:
+    for index, job_id in enumerate(test.values):
+        if find_job(session.connection, session.domain.domain_id, str(job_id)) is None:
+            raise InvalidRequest(
+                f"{test.place}.Values[{index}]: there is no upload job {job_id} in domain {session.domain.name}."
+            )

@@ -1,0 +1,47 @@
+"""Jobs that find the members of segments, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.job_kinds import JobKind
+from openprofiles.store.job_queue import Job, columns_of
+from openprofiles.store.tables import job, segment_run
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRun(Job):
+    """A job that finds the members of a segment; ``tables`` explains the columns."""
+
+    definition_id: int | None
+    request: Mapping[str, Any]
+    as_of: datetime | None
+    member_count: int | None
+    profile_count: int | None
+
+
+def find_run(connection: Connection, kind: JobKind, domain_id: int, job_id: str) -> SegmentRun | None:
+    """Find a run of a kind by the id of its job."""
+    row = connection.execute(
+        select(*columns_of(SegmentRun, job, segment_run))
+        .join(segment_run, segment_run.c.job_number == job.c.job_number)
+        .where(job.c.domain_id == domain_id, job.c.job_id == job_id, job.c.kind == kind.name)
+    ).one_or_none()
+    return None if row is None else SegmentRun.of_row(row._asdict())
+
+
+def write_counts(
+    connection: Connection, job_number: int, *, as_of: datetime, member_count: int, profile_count: int
+) -> None:
+    """Write how many members a run has found."""
+    connection.execute(
+        update(segment_run)
+        .where(segment_run.c.job_number == job_number)
+        .values(as_of=as_of, member_count=member_count, profile_count=profile_count)
+    )
