@@ -34,7 +34,7 @@ from openprofiles.store.expressions.fragments import Sql, sql
 from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.prepared import written_together
 from openprofiles.store.profiles import insert_profile
-from openprofiles.store.segment_rows import count_members, list_member_pids
+from openprofiles.store.segment_rows import count_members, read_members
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
 from postgresql_server import PostgresqlServer
@@ -173,7 +173,10 @@ def _differences(stores: list[Store], expression: Expression) -> dict[str, list[
     found = {}
     for store in stores:
         with store.read() as connection:
-            pids = list_member_pids(connection, DOMAIN_ID, expression, SURROUNDINGS, limit=1_000)
+            members = read_members(
+                connection, DOMAIN_ID, expression, SURROUNDINGS, after_pid=0, upto_pid=20_000, limit=1_000
+            )
+            pids = [pid for pid, _ in members]
             assert count_members(connection, DOMAIN_ID, expression, SURROUNDINGS) == len(pids)
             wrong = expected.symmetric_difference(pids)
             found[connection.dialect.name] = [(pid, VALUES[pid].texts if pid in VALUES else None) for pid in wrong]

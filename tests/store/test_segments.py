@@ -17,6 +17,7 @@ from openprofiles.expressions.evaluate import holds
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.ids import new_profile_id
 from openprofiles.profiles.session import Reading
+from openprofiles.segments import membership
 from openprofiles.segments.definitions import (
     GROUPS,
     SEGMENT,
@@ -26,14 +27,15 @@ from openprofiles.segments.definitions import (
     require_valid,
 )
 from openprofiles.segments.estimates import read_estimate, start_estimate
-from openprofiles.segments.membership import explain_membership, read_memberships
+from openprofiles.segments.membership import explain_membership, list_members, read_memberships
 from openprofiles.segments.surroundings import ProfileReader, sql_surroundings
+from openprofiles.store import row_sequence
 from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.connections import Store
 from openprofiles.store.prepared import written_together
 from openprofiles.store.profile_changes import NewChange, insert_changes
 from openprofiles.store.profiles import insert_profile, read_range
-from openprofiles.store.segment_rows import count_members, list_member_pids
+from openprofiles.store.segment_rows import count_members, read_members
 from openprofiles.store.tables import profile_change
 from openprofiles.store.upload_job_states import UploadJobStatus
 from store.made_rows import NOW, make_domain, make_job
@@ -66,7 +68,16 @@ class Shop:
             expression = expression_of(session, {} if groups is None else {GROUPS: groups}, GROUPS)
             require_valid(session, expression)
             surroundings = sql_surroundings(session)
-            found = list_member_pids(connection, self.domain.domain_id, expression, surroundings, limit=1_000)
+            members = read_members(
+                connection,
+                self.domain.domain_id,
+                expression,
+                surroundings,
+                after_pid=0,
+                upto_pid=1 << 40,
+                limit=1_000,
+            )
+            found = [pid for pid, _ in members]
             assert count_members(connection, self.domain.domain_id, expression, surroundings) == len(found)
             reader = ProfileReader(session)
             living = [
@@ -339,6 +350,32 @@ def test_each_profile_is_answered_once_in_the_order_of_the_request(shop: Shop) -
         by_hand.read(shop.store, shop.domain, explain_membership, "gold", "f" * 32)
     with pytest.raises(NotFound, match="Segment definition absent"):
         by_hand.read(shop.store, shop.domain, read_memberships, "absent", [])
+
+
+def test_members_are_listed_in_pages_and_a_short_page_may_have_another_after_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop.store.write() as connection:
+        row_sequence.reserve(connection, 500)
+    insert(shop, {pid: {"attributes": {"tier": "gold"}} for pid in (100, 101, 102, 500)})
+    shop.create("gold", groups(group(GOLD)))
+    # Each page looks at 50 row numbers.
+    monkeypatch.setattr(membership, "_ROW_NUMBERS_AT_ONCE", 50)
+    monkeypatch.setattr(membership, "_SECONDS_PER_PAGE", 0.0)
+
+    pages, token = [], None
+    while True:
+        page = by_hand.read(shop.store, shop.domain, list_members, "gold", max_results=2, next_token=token)
+        pages.append([int(one[-12:], 16) for one in page.profile_ids])
+        token = page.next_token
+        if token is None:
+            break
+
+    assert [pid for page in pages for pid in page] == [1, 3, 100, 101, 102, 500]
+    assert max(map(len, pages)) == 2
+    assert [] in pages
+    with pytest.raises(InvalidRequest, match="NextToken is not valid here"):
+        by_hand.read(shop.store, shop.domain, list_members, "gold", max_results=2, next_token="x")
 
 
 def test_a_job_has_made_the_profiles_of_its_rows_and_touched_those_it_changed(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from openprofiles.clock import from_milliseconds
-from openprofiles.expressions.evaluate import ProfileValues, explain, holds
+from openprofiles.expressions.evaluate import ProfileValues, Reason, explain, holds
 from openprofiles.expressions.list_text import list_of
 from openprofiles.expressions.moment_text import bound_of, moment_of
 from openprofiles.expressions.number_text import number_of
@@ -202,9 +202,9 @@ def test_an_explanation_has_each_part_with_what_was_found_and_why_it_cannot_be_c
     assert (found.holds, any_of.holds, none_of.holds, segment.holds) == (False, False, True, False)
     assert [(one.holds, one.found, one.reason) for one in any_of.parts] == [
         (False, "abc", None),
-        (False, "abc", "not a number"),
-        (False, "abc", "not a date"),
+        (False, "abc", Reason.NOT_A_NUMBER),
+        (False, "abc", Reason.NOT_A_DATE),
     ]
-    assert (none_of.parts[0].found, none_of.parts[0].reason) == (None, "missing")
+    assert (none_of.parts[0].found, none_of.parts[0].reason) == (None, Reason.MISSING)
     assert segment.parts[0].expression == Some()
     assert explain(Every(expression.parts[1:2]), profile("abc")).holds

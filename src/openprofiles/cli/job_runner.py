@@ -58,6 +58,10 @@ class JobRunner:
         for one in self._job_ids:
             self._worker.step(one)
 
+    def run_alone(self, job_id: str) -> None:
+        """Have a job begun with that waits for no other; to be called again and again until it has ended."""
+        self._worker.step(job_id)
+
     def wait_until_idle(self) -> None:
         """Give the loader the time to remove its files; killed before, it would leave them behind."""
         deadline = time.monotonic() + _LOADER_TIDIES_SECONDS

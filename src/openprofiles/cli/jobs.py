@@ -1,4 +1,4 @@
-"""``openprofiles jobs list | show | failed | stop | undo | watch``."""
+"""``openprofiles jobs list | show | failed | stop | segment | undo | watch``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from openprofiles.cli.job_summary import (
     summary_lines,
 )
 from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, undo_lines, undo_members
-from openprofiles.cli.options import UpperCaseChoice, domain_command, limit_option, print_json
+from openprofiles.cli.options import Name, UpperCaseChoice, domain_command, limit_option, print_json
 from openprofiles.cli.terminal_text import terminal_width
 from openprofiles.cli.words import iso_text
 
@@ -208,6 +208,35 @@ def stop(place: Place, domain: str, output: str, job: str) -> None:
         print_json({"domain": domain, "job_id": found["JobId"], "status": found["Status"], **count_members(found)})
     else:
         click.echo(f"Upload job {found['JobId']} {_describe_stop(found, was_stopped=was_stopped)}")
+
+
+@jobs.command()
+@_job
+@click.option("--name", type=Name("segment"), metavar="NAME", help="Name of the segment.  [default: import-JOB]")
+@_of_a_domain
+def segment(place: Place, domain: str, output: str, job: str, name: str | None) -> None:
+    """Create a segment of the profiles that an upload job has created.
+
+    \b
+    Example:
+      openprofiles jobs segment last --domain demo --name spring-leads
+    """
+    from openprofiles.cli.segment_conditions import made_by
+
+    job_id = find_job_id(place, domain, job)
+    imported = place.call("GetUploadJob", DomainName=domain, JobId=job_id)
+    name = name or f"import-{job_id}"
+    made = place.call(
+        "CreateSegmentDefinition",
+        DomainName=domain,
+        SegmentDefinitionName=name,
+        DisplayName=imported["DisplayName"],
+        SegmentGroups=made_by(job_id),
+    )
+    if output == "json":
+        print_json(made)
+    else:
+        click.echo(f"Segment {name} has been created. To count it: openprofiles segments estimate {name}")
 
 
 @jobs.command()

@@ -24,6 +24,7 @@ _COMMANDS = {
     "lineage": "openprofiles.cli.objects:lineage",
     "object-types": "openprofiles.cli.object_types:object_types",
     "objects": "openprofiles.cli.objects:objects",
+    "segments": "openprofiles.cli.segments:segments",
     "dead-letters": "openprofiles.cli.objects:dead_letters",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",

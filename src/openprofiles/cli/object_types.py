@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.options import domain_command, print_json, print_table
+from openprofiles.cli.text_source import read_text
 from openprofiles.cli.text_table import Column
 from openprofiles.cli.words import count_of, source_name, utc_text
 from openprofiles.errors import InvalidRequest
@@ -48,7 +47,7 @@ def list_(place: Place, domain: str, output: str) -> None:
     """
     found = list(place.call_items("ListProfileObjectTypes", DomainName=domain))
     if output == "json":
-        print_json([_plain(one) for one in found])
+        print_json(found)
     elif found:
         rows = [
             (
@@ -77,7 +76,7 @@ def show(place: Place, domain: str, output: str, name: str) -> None:
     """
     del output  # It is JSON in any case.
     found = place.call("GetProfileObjectType", DomainName=domain, ObjectTypeName=name)
-    print_json(definition_members(_plain(found)))
+    print_json(definition_members(found))
 
 
 @object_types.command()
@@ -99,7 +98,7 @@ def put(place: Place, domain: str, output: str, name: str, file: Path) -> None:
     from openprofiles.wire.model import load_model
 
     try:
-        members = read_definition_text(_read_text(file), source_name(file), name)
+        members = read_definition_text(read_text(file), source_name(file), name)
     except InvalidRequest as error:
         raise CommandFault(str(error)) from None
     names = {"DomainName": domain, "ObjectTypeName": name}
@@ -108,7 +107,7 @@ def put(place: Place, domain: str, output: str, name: str, file: Path) -> None:
     checked_request(load_model(), "PutProfileObjectType", request, source=source_name(file))
     made = place.call("PutProfileObjectType", **request)
     if output == "json":
-        print_json(_plain(made))
+        print_json(made)
     else:
         click.echo(
             f"The object type {name} has {count_of(len(made.get('Fields', {})), 'field')} and "
@@ -152,7 +151,7 @@ def templates(place: Place, domain: str, output: str, template: str | None) -> N
     """
     del domain  # Templates are the same in all domains.
     if template is not None:
-        print_json(_plain(place.call("GetProfileObjectTypeTemplate", TemplateId=template)))
+        print_json(place.call("GetProfileObjectTypeTemplate", TemplateId=template))
         return
     page = place.call("ListProfileObjectTypeTemplates", MaxResults=100)
     if output == "json":
@@ -174,7 +173,7 @@ def detect(place: Place, domain: str, output: str, file: Path) -> None:
       openprofiles object-types detect sample.jsonl --domain demo > orders.json
     """
     del output  # It is JSON in any case.
-    lines = [line for line in _read_text(file).splitlines() if line.strip()]
+    lines = [line for line in read_text(file).splitlines() if line.strip()]
     if not 0 < len(lines) <= _MAX_SAMPLES:
         raise CommandFault(
             f"{source_name(file)} has {count_of(len(lines), 'line')}. Give 1 to {_MAX_SAMPLES} objects, one per line."
@@ -186,18 +185,3 @@ def detect(place: Place, domain: str, output: str, file: Path) -> None:
             "own, and an email address, a customer number or a phone number."
         )
     print_json({"AllowProfileCreation": True, **found[0]})
-
-
-def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer of an operation in the form of JSON."""
-    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in document.items()}
-
-
-def _read_text(file: Path) -> str:
-    try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read().decode("utf-8")
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CommandFault(f"{source_name(file)} cannot be read: {reason}.") from None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -177,8 +178,8 @@ def domain_command(help_text: str, *settings_names: str) -> Callable[[F], F]:
 
 
 def print_json(document: Any) -> None:
-    """Print the one document of a command with ``--output json``."""
-    click.echo(json.dumps(document, indent=2))
+    """Print the one document of a command with ``--output json``; times as in ISO 8601."""
+    click.echo(json.dumps(document, indent=2, default=datetime.isoformat))
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:

@@ -62,7 +62,9 @@ class LocalTransport:
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Any:
         """Call an operation of AWS; return its answer."""
-        return self._answer(handler(operation), request)
+        answer: Mapping[str, Any] = self._answer(handler(operation), request)
+        # Members without a value are not sent either.
+        return {name: value for name, value in answer.items() if value is not None}
 
     def own(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Call an operation of our own; return the document of its answer."""
@@ -119,6 +121,10 @@ class LocalTransport:
             self._runner().run(self._opener(domain_name), undo_id)
         elif self._known_runner is not None:
             self._known_runner.wait_until_idle()
+
+    def run_reading_job(self, job_id: str) -> None:
+        """Run a job that only reads where there is no server. Call this repeatedly, until the job has ended."""
+        self._runner().run_alone(job_id)
 
     def close(self) -> None:
         """Let go of everything; a job of ours that still runs is given back and can be taken up later."""

@@ -75,11 +75,13 @@ class RemoteTransport:
             raise CommandFault(f"The server did not accept the file: {reason}")
 
     def remove_file(self, domain_name: str, job_id: str) -> None:
-        """Leave it to the server, like the next two."""
+        """Leave it to the server, like the next three."""
 
     def run_job(self, domain_name: str, job_id: str, status: str) -> None: ...
 
     def run_undo(self, domain_name: str, job_id: str, status: str) -> None: ...
+
+    def run_reading_job(self, job_id: str) -> None: ...
 
     def close(self) -> None:
         self._own.close()

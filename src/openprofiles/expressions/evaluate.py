@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import TypeAlias
 
 from openprofiles.expressions.list_text import list_of
@@ -54,19 +55,27 @@ class ProfileValues:
         return self.texts.get(path)
 
 
+class Reason(Enum):
+    """Why what a profile has cannot be compared."""
+
+    MISSING = "missing"
+    NOT_A_NUMBER = "not a number"
+    NOT_A_DATE = "not a date"
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Whether one part of an expression holds for a profile, and why.
 
     Attributes:
         found: for a test, what the profile has; None: nothing.
-        reason: why a value could not be compared: ``missing``, ``not a number`` or ``not a date``.
+        reason: why a value could not be compared.
     """
 
     expression: Expression
     holds: bool
     found: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     parts: tuple[Explanation, ...] = field(default=())
 
 
@@ -105,11 +114,11 @@ def _explain_test(test: Test, profile: ProfileValues) -> Explanation:
     found = profile.text(test.operand)
     reason = None
     if found is None:
-        reason = "missing"
+        reason = Reason.MISSING
     elif test.operator.kind is Kind.NUMBER and number_of(found) is None:
-        reason = "not a number"
+        reason = Reason.NOT_A_NUMBER
     elif test.operator.kind is Kind.DATE and moment_of(found) is None:
-        reason = "not a date"
+        reason = Reason.NOT_A_DATE
     return Explanation(test, result, found, reason)
 
 

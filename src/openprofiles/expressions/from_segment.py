@@ -68,6 +68,23 @@ def from_segment_groups(segment_groups: Mapping[str, Any], place: str, now: date
     return _combined(segment_groups.get("Include", "ALL"), parts, place)
 
 
+def attribute_name(operand: Operand) -> str:
+    """Return what a segment calls what a test reads, such as ``Address.City`` or ``Attributes.tier``."""
+    if isinstance(operand, Field):
+        return operand.path
+    if isinstance(operand, Calculated):
+        return operand.name
+    return ATTRIBUTES_PREFIX + next(name for name, one in _OWN.items() if one is operand)
+
+
+def value_text(value: str | Reference) -> str:
+    """Return a value of a test as it stands in a segment."""
+    if isinstance(value, str):
+        return value
+    kind = "calculated_attribute" if isinstance(value, Calculated) else "profile"
+    return f"{{{{_{kind}.{attribute_name(value)}}}}}"
+
+
 class _Reader:
     """Reads the groups of one request."""
 

@@ -108,7 +108,7 @@ EVERYBODY = Every()
 
 
 def leaves(expression: Expression) -> Iterator[Test | InSegment]:
-    """Yield the tests of an expression and the segments that it names, without the tests of these."""
+    """Yield the tests of an expression and the segments that it names."""
     if isinstance(expression, Every | Some):
         for part in expression.parts:
             yield from leaves(part)

@@ -13,7 +13,6 @@ from openprofiles.segments import estimates
 from openprofiles.segments.definitions import GROUPS, SEGMENT, SORT, SQL_QUERY, create_segment, delete_segment
 from openprofiles.segments.membership import read_memberships
 from openprofiles.store.definitions import Definition
-from openprofiles.store.upload_job_states import UploadJobStatus
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
@@ -110,14 +109,17 @@ def get_segment_estimate(call: Call, request: aws.GetSegmentEstimateRequest) -> 
     """
     with call.reading(request["DomainName"]) as session:
         found = estimates.read_estimate(session, request["EstimateId"])
-    answer: dict[str, Any] = {"DomainName": request["DomainName"], "EstimateId": found.job_id, "StatusCode": _OK}
-    if found.status is UploadJobStatus.SUCCEEDED:
-        answer |= {"Status": "SUCCEEDED", "Estimate": str(found.member_count)}
-    elif found.status in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
-        answer["Status"] = "RUNNING"
-    else:
-        message = found.failure_message or "The estimate was stopped."
-        answer |= {"Status": "FAILED", "Message": message[:_LONGEST_MESSAGE]}
+    status = estimates.estimate_status(found)
+    answer: dict[str, Any] = {
+        "DomainName": request["DomainName"],
+        "EstimateId": found.job_id,
+        "Status": status,
+        "StatusCode": _OK,
+    }
+    if status == "SUCCEEDED":
+        answer["Estimate"] = str(found.member_count)
+    elif status == "FAILED":
+        answer["Message"] = estimates.failure_message(found)[:_LONGEST_MESSAGE]
     return cast("aws.GetSegmentEstimateResponse", answer)
 
 

@@ -43,6 +43,18 @@ def start_estimate(session: Writing, request: Mapping[str, Any]) -> str:
     return estimate_id
 
 
+def estimate_status(run: SegmentRun) -> str:
+    """Return the status of an estimate in the API's words."""
+    if run.status is UploadJobStatus.SUCCEEDED:
+        return "SUCCEEDED"
+    return "RUNNING" if run.status in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS) else "FAILED"
+
+
+def failure_message(run: SegmentRun) -> str:
+    """Return why an estimate that has not succeeded ended."""
+    return run.failure_message or "The estimate was stopped."
+
+
 def read_estimate(session: Reading, estimate_id: str) -> SegmentRun:
     """Read the state of an estimate, which is kept for a day.
 

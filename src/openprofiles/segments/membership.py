@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,18 @@ from openprofiles.errors import NotFound
 from openprofiles.expressions.evaluate import Explanation, explain, holds
 from openprofiles.facts.records import Profile
 from openprofiles.ids import row_number_of
+from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import segment_expression
-from openprofiles.segments.surroundings import ProfileReader
+from openprofiles.segments.surroundings import ProfileReader, sql_surroundings
 from openprofiles.store.profiles import read_profiles
+from openprofiles.store.row_sequence import last_reserved
+from openprofiles.store.segment_rows import read_members
+
+_LIST = "segment-members"
+# A segment with few members in a large domain is looked for in pieces, so that a request does not take seconds.
+_ROW_NUMBERS_AT_ONCE = 50_000
+_SECONDS_PER_PAGE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,14 @@ class Membership:
     profile_id: str
     profile: Profile | None
     is_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """The ids of members; ``next_token`` is None on the last page. A page may be short, and another follow."""
+
+    profile_ids: list[str]
+    next_token: str | None
 
 
 def read_memberships(session: Reading, segment_name: str, profile_ids: Sequence[str]) -> list[Membership]:
@@ -45,6 +62,36 @@ def read_memberships(session: Reading, segment_name: str, profile_ids: Sequence[
         for one in unique_ids
         for profile in [found.get(one)]
     ]
+
+
+def list_members(session: Reading, segment_name: str, *, max_results: int, next_token: str | None = None) -> MemberPage:
+    """List a page of the members of a segment, the oldest profiles first.
+
+    Raises:
+        NotFound: the domain has no segment of this name.
+        InvalidRequest: the segment builds on something that was deleted, or the token is not one of this list.
+    """
+    expression = segment_expression(session, segment_name)
+    surroundings = sql_surroundings(session)
+    after = 0 if next_token is None else int(read_token(_LIST, next_token, (int,))[0])
+    domain_id = session.domain.domain_id
+    last_pid = last_reserved(session.connection)
+    found: list[tuple[int, str]] = []
+    ends_at = time.monotonic() + _SECONDS_PER_PAGE
+    while after < last_pid:
+        upto = after + _ROW_NUMBERS_AT_ONCE
+        limit = max_results + 1 - len(found)
+        more = read_members(
+            session.connection, domain_id, expression, surroundings, after_pid=after, upto_pid=upto, limit=limit
+        )
+        found += more
+        after = upto if len(more) < limit else more[-1][0]
+        if len(found) > max_results or time.monotonic() >= ends_at:
+            break
+    if len(found) > max_results:
+        after = found[max_results - 1][0]
+    token = write_token(_LIST, [after]) if after < last_pid else None
+    return MemberPage([profile_id for _, profile_id in found[:max_results]], token)
 
 
 def explain_membership(session: Reading, segment_name: str, profile_id: str) -> Explanation:

@@ -22,3 +22,9 @@ _RESERVE = PreparedStatement(
 def reserve(connection: Connection, count: int) -> int:
     """Reserve ``count`` successive row numbers of profiles; return the first, which is 1 at least."""
     return _RESERVE.number(connection, count=count) - count
+
+
+def last_reserved(connection: Connection) -> int:
+    """Return the highest row number of a profile, in whatever domain; 0 if there is none."""
+    found = connection.execute(text("select next_value - 1 from row_sequence where name = 'profile'")).scalar()
+    return int(found or 0)

@@ -37,26 +37,29 @@ def count_members(connection: Connection, domain_id: int, expression: Expression
     return _number(connection, query)
 
 
-def list_member_pids(
+def read_members(
     connection: Connection,
     domain_id: int,
     expression: Expression,
     surroundings: Surroundings,
     *,
-    after_pid: int = 0,
+    after_pid: int,
+    upto_pid: int,
     limit: int,
-) -> list[int]:
-    """List the row numbers of members, ascending, above ``after_pid``."""
+) -> list[tuple[int, str]]:
+    """Read the row numbers and ids of members in a range of row numbers, ascending."""
     dialect = connection.dialect.name
     query = sql(
-        "select p.pid from profile p where p.pid > {0} and {1} and {2} and {3} order by p.pid limit {4}",
+        "select p.pid, p.profile_id from profile p where p.pid > {0} and p.pid <= {1} and {2} and {3} and {4} "
+        "order by p.pid limit {5}",
         after_pid,
+        upto_pid,
         _of_domain(dialect, domain_id),
         _condition(dialect, expression, surroundings),
         _is_living(dialect, surroundings.now),
         limit,
     )
-    return [pid for (pid,) in _execute(connection, query)]
+    return [(pid, profile_id) for pid, profile_id in _execute(connection, query)]
 
 
 def _condition(dialect: str, expression: Expression, surroundings: Surroundings) -> Sql:

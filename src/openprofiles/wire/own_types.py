@@ -72,6 +72,9 @@ MessageWords: TypeAlias = Literal["API", "CONSOLE"]
 ProgressUnit: TypeAlias = Literal["bytes", "rows", "profiles", "keys"]
 Quote: TypeAlias = Literal["\"", "'", "none"]
 _Quote: TypeAlias = Quote
+SegmentEstimateStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED"]
+SegmentPartKind: TypeAlias = Literal["ALL", "ANY", "NOT", "SEGMENT", "TEST"]
+SegmentPartReason: TypeAlias = Literal["MISSING", "NOT_A_NUMBER", "NOT_A_DATE"]
 ShortRows: TypeAlias = Literal["JUDGE", "LOAD", "REJECT"]
 _ShortRows: TypeAlias = ShortRows
 StatusReason: TypeAlias = Literal["VALIDATION_FAILURE", "INTERNAL_FAILURE"]
@@ -225,6 +228,12 @@ class ExplainObjectRequest(TypedDict):
     DomainName: str
     Object: str
     ObjectTypeName: str
+
+
+class ExplainSegmentMembershipRequest(TypedDict):
+    DomainName: str
+    ProfileId: str
+    SegmentDefinitionName: str
 
 
 class ExplainedField(TypedDict):
@@ -426,6 +435,11 @@ class GetProgressRequest(TypedDict):
     JobId: str
 
 
+class GetSegmentEstimateDetailsRequest(TypedDict):
+    DomainName: str
+    EstimateId: str
+
+
 class GetUndoRequest(TypedDict):
     DomainName: str
     JobId: str
@@ -500,6 +514,13 @@ class ListRepeatedRowsRequest(TypedDict):
     JobId: str
     MaxResults: NotRequired[int]
     NextToken: NotRequired[str]
+
+
+class ListSegmentMembersRequest(TypedDict):
+    DomainName: str
+    MaxResults: NotRequired[int]
+    NextToken: NotRequired[str]
+    SegmentDefinitionName: str
 
 
 class Notice(TypedDict):
@@ -729,6 +750,44 @@ class ScrubProfileObjectRequest(TypedDict):
     ObjectTypeName: str
     ProfileId: str
     ProfileObjectUniqueKey: str
+
+
+class SegmentEstimateDetails(TypedDict):
+    AsOf: NotRequired[datetime | None]
+    EstimateId: str
+    Members: NotRequired[int | None]
+    Message: NotRequired[str | None]
+    Profiles: NotRequired[int | None]
+    Status: SegmentEstimateStatus
+
+
+class SegmentPart(TypedDict):
+    Attribute: NotRequired[str | None]
+    CalculatedAttributeName: NotRequired[str | None]
+    Depth: int
+    DimensionType: NotRequired[str | None]
+    Found: NotRequired[str | None]
+    Holds: bool
+    Kind: SegmentPartKind
+    Place: NotRequired[str | None]
+    Reason: NotRequired[SegmentPartReason | None]
+    SegmentDefinitionName: NotRequired[str | None]
+    Values: NotRequired[list[str] | None]
+
+
+class SegmentExplanation(TypedDict):
+    IsMember: bool
+    Parts: list[SegmentPart]
+    ProfileId: str
+
+
+class SegmentMember(TypedDict):
+    ProfileId: str
+
+
+class SegmentMembers(TypedDict):
+    Items: list[SegmentMember]
+    NextToken: NotRequired[str | None]
 
 
 class SetUploadJobOptionsRequest(TypedDict):

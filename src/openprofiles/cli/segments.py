@@ -1,0 +1,339 @@
+"""``openprofiles segments create | list | show | delete | estimate | members | why``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from openprofiles.cli.command_group import CommandGroup
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.job_ids import find_job_id
+from openprofiles.cli.options import Name, domain_command, limit_option, print_json, print_table
+from openprofiles.cli.segment_conditions import PHRASES, made_by, segment_groups
+from openprofiles.cli.terminal_text import shown
+from openprofiles.cli.text_source import read_text
+from openprofiles.cli.text_table import Column
+from openprofiles.cli.words import count_of, source_name, utc_text
+from openprofiles.expressions.operators import OPERATORS
+
+if TYPE_CHECKING:
+    from openprofiles.cli.place import Place
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MEMBERS_LISTED = 100
+_PROFILES_AT_ONCE = 20
+_POLL_SECONDS = 0.02
+
+_of_a_domain = domain_command("Domain of the segments.")
+# With the settings of a loader that the command may run itself.
+_of_a_domain_to_count = domain_command("Domain of the segments.", "master_key", "files", "memory_limit_bytes")
+_name = click.argument("name", metavar="NAME", type=Name("segment"))
+
+
+def _conditions(command: F) -> F:
+    """Give a command the options that say who is in a segment."""
+    for option in (
+        click.option(
+            "--file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="JSON file with the segment groups, as in SegmentGroups of CreateSegmentDefinition. - reads standard "
+            "input.",
+        ),
+        click.option("--from-job", metavar="JOB", help="Customers that this import has created."),
+        click.option("--any", "any_of", is_flag=True, help="One condition is enough.  [default: all must hold]"),
+        click.option(
+            "--where",
+            "where",
+            multiple=True,
+            metavar="CONDITION",
+            help="Condition such as 'Address.Country is US, CA' or 'Attributes.tier is not gold'. Operators: "
+            f"{', '.join(PHRASES)}. Can be repeated.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("segments", cls=CommandGroup)
+def segments() -> None:
+    """Create segments of customers, count them and list their members.
+
+    \b
+    Examples:
+      openprofiles segments create us-gold --domain demo --where 'Address.Country is US' --where 'tier is gold'
+      openprofiles segments estimate us-gold --domain demo
+    """
+
+
+@segments.command()
+@_name
+@click.option("--display-name", metavar="TEXT", help="Name for people.  [default: NAME]")
+@click.option("--description", metavar="TEXT", help="What the segment is for.")
+@_conditions
+@_of_a_domain
+def create(
+    place: Place,
+    domain: str,
+    output: str,
+    name: str,
+    display_name: str | None,
+    description: str | None,
+    where: Sequence[str],
+    any_of: bool,
+    from_job: str | None,
+    file: Path | None,
+) -> None:
+    """Create a segment. Without conditions, all customers are in it.
+
+    \b
+    Examples:
+      openprofiles segments create us-gold --domain demo --where 'Address.Country is US' --where 'tier is gold'
+      openprofiles segments create new --domain demo --where '_openprofiles.created_at is after now-30d'
+      openprofiles segments create leads --domain demo --from-job last
+    """
+    made = place.call(
+        "CreateSegmentDefinition",
+        DomainName=domain,
+        SegmentDefinitionName=name,
+        DisplayName=display_name or name,
+        Description=description,
+        SegmentGroups=_groups(place, domain, where, any_of=any_of, from_job=from_job, file=file),
+    )
+    if output == "json":
+        print_json(made)
+    else:
+        click.echo(f"Segment {name} has been created.")
+
+
+@segments.command("list")
+@_of_a_domain
+def list_(place: Place, domain: str, output: str) -> None:
+    """List a domain's segments by name.
+
+    \b
+    Example:
+      openprofiles segments list --domain demo
+    """
+    found = list(place.call_items("ListSegmentDefinitions", DomainName=domain))
+    if output == "json":
+        print_json(found)
+    elif found:
+        rows = [
+            (one["SegmentDefinitionName"], one["DisplayName"], one.get("Description", ""), utc_text(one["CreatedAt"]))
+            for one in found
+        ]
+        columns = (
+            Column("NAME"),
+            Column("DISPLAY NAME", shrinks_to=20),
+            Column("DESCRIPTION", shrinks_to=20),
+            Column("CREATED AT"),
+        )
+        print_table(columns, rows)
+    else:
+        click.echo(f"The domain {domain} has no segment.", err=True)
+
+
+@segments.command()
+@_name
+@_of_a_domain
+def show(place: Place, domain: str, output: str, name: str) -> None:
+    """Print a segment as JSON.
+
+    \b
+    Example:
+      openprofiles segments show us-gold --domain demo
+    """
+    del output  # It is JSON in any case.
+    print_json(place.call("GetSegmentDefinition", DomainName=domain, SegmentDefinitionName=name))
+
+
+@segments.command()
+@_name
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_of_a_domain
+def delete(place: Place, domain: str, output: str, name: str, *, yes: bool) -> None:
+    """Delete a segment. Its customers stay. Segments that are built on it fail until it is created again.
+
+    \b
+    Example:
+      openprofiles segments delete us-gold --domain demo
+    """
+    if not yes:
+        click.confirm(f"Delete the segment {name}?", abort=True, err=True)
+    place.call("DeleteSegmentDefinition", DomainName=domain, SegmentDefinitionName=name)
+    if output == "json":
+        print_json({"name": name, "deleted": True})
+    else:
+        click.echo(f"Segment {name} has been deleted.")
+
+
+@segments.command()
+@click.argument("name", metavar="[NAME]", type=Name("segment"), required=False)
+@_conditions
+@_of_a_domain_to_count
+def estimate(
+    place: Place,
+    domain: str,
+    output: str,
+    name: str | None,
+    where: Sequence[str],
+    any_of: bool,
+    from_job: str | None,
+    file: Path | None,
+) -> None:
+    """Count the customers in a segment, or those for whom conditions hold. The number is exact.
+
+    \b
+    Examples:
+      openprofiles segments estimate us-gold --domain demo
+      openprofiles segments estimate --domain demo --where 'BirthDate is before 1980-01-01'
+    """
+    if name is None:
+        query = _groups(place, domain, where, any_of=any_of, from_job=from_job, file=file)
+    elif where or from_job or file:
+        raise click.UsageError("Give either the name of a segment, or conditions.")
+    else:
+        found = place.call("GetSegmentDefinition", DomainName=domain, SegmentDefinitionName=name)
+        query = found.get("SegmentGroups")
+    counted = count_members(place, domain, query)
+    if output == "json":
+        print_json({"members": counted["Members"], "profiles": counted["Profiles"], "as_of": utc_text(counted["AsOf"])})
+    else:
+        click.echo(
+            f"{counted['Members']:,} of {count_of(counted['Profiles'], 'profile')}, counted at "
+            f"{utc_text(counted['AsOf'])}"
+        )
+
+
+@segments.command()
+@_name
+@limit_option(_MEMBERS_LISTED, "Maximum number of members.")
+@_of_a_domain
+def members(place: Place, domain: str, output: str, name: str, limit: int) -> None:
+    """List the customers in a segment, those that were created first.
+
+    \b
+    Example:
+      openprofiles segments members us-gold --domain demo --limit 1000 --output json
+    """
+    listed = place.own_items("ListSegmentMembers", DomainName=domain, SegmentDefinitionName=name, MaxResults=1000)
+    ids = [one["ProfileId"] for one in islice(listed, limit)]
+    profiles = _read_profiles(place, domain, ids)
+    if output == "json":
+        print_json(profiles)
+    elif profiles:
+        rows = [
+            (
+                one["ProfileId"],
+                shown(" ".join(one[part] for part in ("FirstName", "MiddleName", "LastName") if part in one)),
+                shown(one.get("EmailAddress", "")),
+            )
+            for one in profiles
+        ]
+        print_table((Column("PROFILE"), Column("NAME", shrinks_to=20), Column("EMAIL", shrinks_to=20)), rows)
+    else:
+        click.echo(f"The segment {name} has no members.", err=True)
+
+
+@segments.command()
+@_name
+@click.argument("customer", metavar="CUSTOMER")
+@_of_a_domain
+def why(place: Place, domain: str, output: str, name: str, customer: str) -> None:
+    """Explain why a customer is in a segment, or is not.
+
+    CUSTOMER is a profile id, an email address, a phone number, an account number or a full name.
+
+    \b
+    Example:
+      openprofiles segments why us-gold ada@example.com --domain demo
+    """
+    from openprofiles.cli.find_profile import find_profile_id
+
+    found = place.own(
+        "ExplainSegmentMembership",
+        DomainName=domain,
+        SegmentDefinitionName=name,
+        ProfileId=find_profile_id(place, domain, customer),
+    )
+    if output == "json":
+        print_json(found)
+        return
+    click.echo(f"{found['ProfileId']} is {'' if found['IsMember'] else 'not '}in the segment {name}:")
+    for part in found["Parts"]:
+        click.echo(f"{'  ' * (part['Depth'] + 1)}{'yes' if part['Holds'] else 'no '} {shown(_part_words(part))}")
+
+
+def count_members(place: Place, domain: str, query: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Count the customers for whom segment groups hold; return the details of the estimate.
+
+    Raises:
+        CommandFault: the estimate failed.
+    """
+    estimate_id = place.call("CreateSegmentEstimate", DomainName=domain, SegmentQuery=query)["EstimateId"]
+    while True:
+        found = place.own("GetSegmentEstimateDetails", DomainName=domain, EstimateId=estimate_id)
+        if found["Status"] == "SUCCEEDED":
+            return found
+        if found["Status"] == "FAILED":
+            raise CommandFault(f"The segment could not be counted: {found['Message']}")
+        place.transport.run_reading_job(estimate_id)
+        time.sleep(_POLL_SECONDS)
+
+
+def _groups(
+    place: Place, domain: str, where: Sequence[str], *, any_of: bool, from_job: str | None, file: Path | None
+) -> Mapping[str, Any] | None:
+    """Build the segment groups of the options; None: everybody."""
+    if sum(map(bool, (where, from_job, file))) > 1:
+        raise click.UsageError("Give only one of --where, --from-job and --file.")
+    if from_job is not None:
+        return made_by(find_job_id(place, domain, from_job))
+    if file is not None:
+        return _read_groups(file)
+    if where:
+        return segment_groups(where, lambda: place.list_attributes(domain), any_of=any_of)
+    return None
+
+
+def _read_groups(file: Path) -> Mapping[str, Any]:
+    try:
+        document = json.loads(read_text(file))
+    except ValueError:
+        raise CommandFault(f"{source_name(file)} is not JSON.") from None
+    if not isinstance(document, dict):
+        raise CommandFault(f"{source_name(file)} must be a JSON object with the member Groups.")
+    # Also what `show` prints.
+    groups = document.get("SegmentGroups", document)
+    return groups if isinstance(groups, dict) else {}
+
+
+def _read_profiles(place: Place, domain: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    profiles: list[dict[str, Any]] = []
+    for start in range(0, len(ids), _PROFILES_AT_ONCE):
+        some = ids[start : start + _PROFILES_AT_ONCE]
+        found = place.call("BatchGetProfile", DomainName=domain, ProfileIds=some)
+        profiles += found["Profiles"]
+    return profiles
+
+
+def _part_words(part: Mapping[str, Any]) -> str:
+    if part["Kind"] != "TEST":
+        words = {"ALL": "all of:", "ANY": "any of:", "NOT": "not:"}
+        return words.get(part["Kind"], f"in segment {part.get('SegmentDefinitionName')}:")
+    name = part.get("Attribute", part.get("CalculatedAttributeName"))
+    test = f"{name} {OPERATORS[part['DimensionType']].words} {', '.join(part['Values'])}"
+    if part.get("Reason") == "MISSING":
+        return f"{test} (has no value)"
+    if "Found" not in part:
+        return test
+    reason = {"NOT_A_NUMBER": ", which is not a number", "NOT_A_DATE": ", which is not a date"}
+    return f"{test} (is {part['Found']}{reason.get(part.get('Reason', ''), '')})"

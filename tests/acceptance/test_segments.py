@@ -1,0 +1,321 @@
+"""Segments, from boto3, the AWS CLI and the commands, on a real server with its worker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from acceptance.running import RunningServer, environment, run_command, running_server, wait_until
+from openprofiles.client import Client
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
+CUSTOMERS = "Email,First,Country,Birth,tier\n" + "".join(
+    f"c{number}@example.com,Name{number},{('US', 'CA', 'DE')[number % 3]},19{number + 50}-01-01,"
+    f"{'gold' if number % 2 else 'basic'}\n"
+    for number in range(30)
+)
+MAPPING = (
+    "--map", "Country=Address.Country", "--map", "First=FirstName", "--map", "Birth=BirthDate",
+    "--map", "tier=Attributes.tier",
+)  # fmt: skip
+US = {"ProfileAttributes": {"Address": {"Country": {"DimensionType": "INCLUSIVE", "Values": ["US"]}}}}
+GOLD = {"ProfileAttributes": {"Attributes": {"tier": {"DimensionType": "INCLUSIVE", "Values": ["gold"]}}}}
+US_GOLD: dict[str, Any] = {"Groups": [{"Dimensions": [US, GOLD]}], "Include": "ALL"}
+ARN = "arn:aws:profile:us-east-1:123456789012:domains/{}/segment-definitions/us-gold"
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("segments") / "data", "--workers", "1") as running:
+        yield running
+
+
+def load(run: Run, folder: Path, name: str = "customers.csv", content: str = CUSTOMERS) -> str:
+    """Import a file; return the id of the job."""
+    file = folder / name
+    file.write_text(content)
+    loaded = run("import", file, "--unique-key", "Email", *MAPPING, "--output", "json", "--yes")
+    assert loaded.returncode == 0, loaded.stderr
+    return str(json.loads(loaded.stdout)["job_id"])
+
+
+def commands_on(server: RunningServer, domain: str) -> Run:
+    key_id, secret = server.admin()
+    where = {
+        "OPENPROFILES_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    return lambda *arguments: run_command(*arguments, "--domain", domain, **where)
+
+
+def estimate(client: Any, domain: str, **query: Any) -> dict[str, Any]:
+    """Have a query counted; return the final state."""
+    started = client.create_segment_estimate(DomainName=domain, **query)
+    found: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        found.update(client.get_segment_estimate(DomainName=domain, EstimateId=started["EstimateId"]))
+        return bool(found["Status"] != "RUNNING")
+
+    wait_until(has_ended, "the estimate ends")
+    return found
+
+
+def test_a_file_becomes_a_segment_that_is_counted_and_asked_for_members(server: RunningServer, tmp_path: Path) -> None:
+    client = server.client()
+    job_id = load(commands_on(server, "shop"), tmp_path)
+
+    made = client.create_segment_definition(
+        DomainName="shop",
+        SegmentDefinitionName="us-gold",
+        DisplayName="US, gold",
+        Description="For the spring campaign",
+        SegmentGroups=US_GOLD,
+        Tags={"team": "a"},
+    )
+    found = client.get_segment_definition(DomainName="shop", SegmentDefinitionName="us-gold")
+    counted = estimate(client, "shop", SegmentQuery=found["SegmentGroups"])
+    of_job = {"Attributes": {"_openprofiles.made_by_upload_job": {"DimensionType": "INCLUSIVE", "Values": [job_id]}}}
+    of_file = estimate(client, "shop", SegmentQuery={"Groups": [{"Dimensions": [{"ProfileAttributes": of_job}]}]})
+    everybody = estimate(client, "shop")
+    ids = [
+        client.search_profiles(DomainName="shop", KeyName="_email", Values=[f"c{number}@example.com"])["Items"][0][
+            "ProfileId"
+        ]
+        for number in (3, 0, 1)
+    ]
+    members = client.get_segment_membership(
+        DomainName="shop", SegmentDefinitionName="us-gold", ProfileIds=[*ids, "f" * 32, ids[0]]
+    )
+
+    assert made["SegmentDefinitionArn"] == found["SegmentDefinitionArn"] == ARN.format("shop")
+    assert (found["SegmentGroups"], found["SegmentType"], found["Tags"]) == (US_GOLD, "CLASSIC", {"team": "a"})
+    assert (counted["Status"], counted["Estimate"]) == ("SUCCEEDED", "5")
+    assert (of_file["Estimate"], everybody["Estimate"]) == ("30", "30")
+    assert [(one["ProfileId"], one["QueryResult"]) for one in members["Profiles"]] == [
+        (ids[0], "PRESENT"),
+        (ids[1], "ABSENT"),
+        (ids[2], "ABSENT"),
+    ]
+    assert members["Profiles"][0]["Profile"]["EmailAddress"] == "c3@example.com"
+    assert [(one["ProfileId"], one["Status"]) for one in members["Failures"]] == [("f" * 32, 404)]
+    assert abs((members["LastComputedAt"] - made["CreatedAt"]).total_seconds()) < 600
+
+    client.tag_resource(resourceArn=ARN.format("shop"), tags={"stage": "test"})
+    (listed,) = client.list_segment_definitions(DomainName="shop")["Items"]
+    assert listed["Tags"] == {"team": "a", "stage": "test"}
+    assert (listed["SegmentType"], listed["Description"]) == ("CLASSIC", "For the spring campaign")
+    assert "SegmentGroups" not in listed
+    deleted = client.delete_segment_definition(DomainName="shop", SegmentDefinitionName="us-gold")
+    assert deleted["Message"] == "OK: segment definition us-gold deleted"
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "code", "message"),
+    [
+        ("get_segment_definition", {"SegmentDefinitionName": "no"}, "ResourceNotFoundException", "Segment definition"),
+        ("delete_segment_definition", {"SegmentDefinitionName": "no"}, "ResourceNotFoundException", "does not exist"),
+        ("get_segment_estimate", {"EstimateId": "f" * 32}, "ResourceNotFoundException", "kept for a day"),
+        (
+            "get_segment_membership",
+            {"SegmentDefinitionName": "no", "ProfileIds": ["f" * 32]},
+            "ResourceNotFoundException",
+            "Segment definition no does not exist",
+        ),
+        (
+            "get_segment_membership",
+            {"SegmentDefinitionName": "no", "ProfileIds": ["f" * 32] * 101},
+            "BadRequestException",
+            "less than or equal to 100",
+        ),
+        ("create_segment_estimate", {"SegmentSqlQuery": "select 1"}, "BadRequestException", "not supported by this"),
+        ("list_segment_definitions", {"NextToken": "x"}, "BadRequestException", "NextToken is not valid here"),
+        ("list_segment_definitions", {"DomainName": "no"}, "ResourceNotFoundException", "Domain no does not exist."),
+        (
+            "create_segment_definition",
+            {"SegmentDefinitionName": "x", "DisplayName": "x", "SegmentGroups": {"Groups": [{"Dimensions": [{
+                "ProfileAttributes": {"FirstName": {"DimensionType": "INCLUSIVE", "Values": ["x"] * 51}}
+            }]}]}},
+            "BadRequestException",
+            "Values",
+        ),
+    ],
+)  # fmt: skip
+def test_a_request_that_cannot_be_answered_gets_an_error_that_says_why(
+    server: RunningServer, operation: str, arguments: dict[str, Any], code: str, message: str
+) -> None:
+    client = server.client()
+    if "errors" not in [one["DomainName"] for one in client.list_domains()["Items"]]:
+        client.create_domain(DomainName="errors", DefaultExpirationDays=30)
+
+    with pytest.raises(ClientError) as caught:
+        getattr(client, operation)(**{"DomainName": "errors"} | arguments)
+
+    assert caught.value.response["Error"]["Code"] == code
+    assert message in caught.value.response["Error"]["Message"]
+
+
+def test_the_aws_cli_creates_a_segment_and_counts_it(server: RunningServer) -> None:
+    client = server.client()
+    client.create_domain(DomainName="cli", DefaultExpirationDays=30)
+    key_id, secret = server.admin()
+
+    def aws(*arguments: str) -> Any:
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("aws")), "customer-profiles", *arguments,
+                "--domain-name", "cli", "--endpoint-url", server.url, "--output", "json",
+            ],
+            env=environment(AWS_ACCESS_KEY_ID=key_id, AWS_SECRET_ACCESS_KEY=secret, AWS_DEFAULT_REGION="us-east-1"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    aws(
+        "create-segment-definition", "--segment-definition-name", "us-gold", "--display-name", "US",
+        "--segment-groups", json.dumps(US_GOLD),
+    )  # fmt: skip
+    shown = aws("get-segment-definition", "--segment-definition-name", "us-gold")
+    started = aws("create-segment-estimate", "--segment-query", json.dumps(shown["SegmentGroups"]))
+    found: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        found.update(aws("get-segment-estimate", "--estimate-id", started["EstimateId"]))
+        return bool(found["Status"] != "RUNNING")
+
+    wait_until(has_ended, "the estimate ends")
+    assert (found["Status"], found["Estimate"]) == ("SUCCEEDED", "0")
+
+
+@pytest.fixture(params=["data folder", "server"])
+def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -> Run:
+    """Run a command on a domain of its own."""
+    if request.param == "server":
+        return commands_on(server, "commands")
+    where = {"OPENPROFILES_DATA": str(tmp_path / "data")}
+    return lambda *arguments: run_command(*arguments, "--domain", "commands", **where)
+
+
+def test_commands_create_count_list_and_explain_segments(run: Run, tmp_path: Path) -> None:
+    job_id = load(run, tmp_path)
+
+    created = run(
+        "segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold",
+        "--description", "Spring",
+    )  # fmt: skip
+    listed = run("segments", "list")
+    counted = run("segments", "estimate", "us-gold")
+    old = run(
+        "segments", "estimate", "--where", "BirthDate is before 1960-01-01", "--where", "tier is gold", "--any",
+        "--output", "json",
+    )  # fmt: skip
+    members = run("segments", "members", "us-gold", "--limit", "3")
+    as_json = run("segments", "members", "us-gold", "--output", "json")
+    why = run("segments", "why", "us-gold", "c4@example.com")
+    of_job = run("jobs", "segment", "last", "--name", "file")
+    of_file = run("segments", "estimate", "file")
+    taken = run("jobs", "segment", job_id, "--name", "file")
+
+    assert created.stdout == "Segment us-gold has been created.\n", created.stderr
+    assert listed.stdout.splitlines()[1].split()[:3] == ["us-gold", "us-gold", "Spring"]
+    assert counted.stdout.startswith("5 of 30 profiles, counted at 20"), counted.stderr
+    assert json.loads(old.stdout)["members"] == 20
+    assert members.stdout.splitlines()[0].split() == ["PROFILE", "NAME", "EMAIL"]
+    assert [line.split()[1:] for line in members.stdout.splitlines()[1:]] == [
+        [f"Name{number}", f"c{number}@example.com"] for number in (3, 9, 15)
+    ]
+    assert [one["EmailAddress"] for one in json.loads(as_json.stdout)] == [
+        f"c{number}@example.com" for number in (3, 9, 15, 21, 27)
+    ]
+    assert why.stdout.splitlines()[0].endswith(" is not in the segment us-gold:")
+    assert why.stdout.splitlines()[1:] == [
+        "  no  all of:",
+        "    no  Address.Country is US (is CA)",
+        "    no  Attributes.tier is gold (is basic)",
+    ]
+    assert of_job.stdout.startswith("Segment file has been created."), of_job.stderr
+    assert of_file.stdout.startswith("30 of 30 profiles, counted at ")
+    assert taken.stderr.endswith("Segment definition with name file already exists\n")
+
+    shown = run("segments", "show", "us-gold")
+    again = tmp_path / "again.json"
+    again.write_text(shown.stdout)
+    assert run("segments", "create", "again", "--file", again).returncode == 0
+    assert run("segments", "estimate", "again").stdout.startswith("5 of 30 profiles")
+    assert run("segments", "delete", "again", "--yes").stdout == "Segment again has been deleted.\n"
+    gone = run("segments", "members", "again")
+    assert gone.stderr.endswith("Segment definition again does not exist in domain commands.\n")
+
+
+def test_a_condition_that_cannot_be_read_is_refused_with_what_was_probably_meant(run: Run, tmp_path: Path) -> None:
+    load(run, tmp_path)
+
+    unread = run("segments", "estimate", "--where", "tier")
+    without = run("segments", "estimate", "--where", "tier is ")
+    misspelt = run("segments", "estimate", "--where", "tiers is gold")
+    field = run("segments", "estimate", "--where", "Country is US")
+    number = run("segments", "estimate", "--where", "tier is greater than gold")
+    both = run("segments", "estimate", "x", "--where", "tier is gold")
+    no_json = tmp_path / "no.json"
+    no_json.write_text("[")
+
+    assert "must be a field, an operator and values" in unread.stderr
+    assert "has no value after 'is'" in without.stderr
+    assert "Did you mean tier?" in misspelt.stderr
+    assert "Did you mean Address.Country?" in field.stderr
+    assert "must be a number for GREATER_THAN" in number.stderr
+    assert "Give either the name of a segment, or conditions." in both.stderr
+    assert run("segments", "estimate", "--file", no_json).stderr == f"Error: {no_json} is not JSON.\n"
+    assert "cannot be read: No such file" in run("segments", "estimate", "--file", tmp_path / "absent").stderr
+
+
+def test_the_python_client_explains_an_estimate_and_a_membership(server: RunningServer, tmp_path: Path) -> None:
+    load(commands_on(server, "insight"), tmp_path)
+    key_id, secret = server.admin()
+    aws = server.client()
+    aws.create_segment_definition(
+        DomainName="insight", SegmentDefinitionName="us-gold", DisplayName="x", SegmentGroups=US_GOLD
+    )
+    session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret, region_name="us-east-1")
+    operations = Client(session, endpoint_url=server.url).operations
+
+    started = aws.create_segment_estimate(DomainName="insight", SegmentQuery=US_GOLD)["EstimateId"]
+    of_estimate = {"DomainName": "insight", "EstimateId": started}
+    wait_until(
+        lambda: operations.get_segment_estimate_details(**of_estimate)["Status"] != "RUNNING", "the estimate ends"
+    )
+    details = operations.get_segment_estimate_details(**of_estimate)
+    pages = operations.get_paginator("list_segment_members").paginate(
+        DomainName="insight", SegmentDefinitionName="us-gold", PaginationConfig={"PageSize": 2}
+    )
+    ids = [one["ProfileId"] for page in pages for one in page["Items"]]
+    explained = operations.explain_segment_membership(
+        DomainName="insight", SegmentDefinitionName="us-gold", ProfileId=ids[0]
+    )
+
+    assert (details["Status"], details["Members"], details["Profiles"]) == ("SUCCEEDED", 5, 30)
+    assert details["AsOf"] is not None
+    assert len(ids) == 5
+    assert explained["IsMember"]
+    assert [(one["Depth"], one["Kind"], one["Holds"]) for one in explained["Parts"]] == [
+        (0, "ALL", True),
+        (1, "TEST", True),
+        (1, "TEST", True),
+    ]
+    assert (explained["Parts"][2]["Attribute"], explained["Parts"][2]["Found"]) == ("Attributes.tier", "gold")
+    assert explained["Parts"][2]["Place"].endswith("Dimensions[1].ProfileAttributes.Attributes.tier")
