@@ -207,6 +207,18 @@ SEGMENT_ESTIMATE = JobKind(
     scratch_message="The server cannot write to its scratch folder. Make the folder writable and check its disk.",
 )
 
+SEGMENT_SNAPSHOT = JobKind(
+    name="segment snapshot",
+    runner="openprofiles.segments.snapshot_run:run",
+    lane=Lane.READ,
+    opens=Opens.AS_SERVER,
+    details="segment_run",
+    kept_days=365,
+    steps=(ShownStep("Exporting members", 1, ("export members",)),),
+    gave_up_message="The export crashed three times in a row. The server's log has the details.",
+    scratch_message=SEGMENT_ESTIMATE.scratch_message,
+)
+
 # It comes after profiles were deleted, and has no caller.
 FORGET = JobKind(
     name="forget",
@@ -220,7 +232,17 @@ FORGET = JobKind(
 
 KINDS = {
     kind.name: kind
-    for kind in (UPLOAD, PREVIEW, UNDO, OBJECT_UPLOAD, OBJECT_PREVIEW, OBJECT_UNDO, SEGMENT_ESTIMATE, FORGET)
+    for kind in (
+        UPLOAD,
+        PREVIEW,
+        UNDO,
+        OBJECT_UPLOAD,
+        OBJECT_PREVIEW,
+        OBJECT_UNDO,
+        SEGMENT_ESTIMATE,
+        SEGMENT_SNAPSHOT,
+        FORGET,
+    )
 }
 
 # The kinds of upload jobs, by name, and the kinds of their previews and undos.

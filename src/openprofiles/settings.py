@@ -222,6 +222,7 @@ class Settings:
         undo_days: how long after its end a job can be undone; 0 keeps nothing for that.
         history_days: how long the log of changes of profiles is kept.
         history_content_days: how long the values that a change has replaced are kept in it, if longer than for undo.
+        export_folder: below which exports may write, or None for no folder.
         webhook_private_addresses: whether webhooks may lead to addresses that are not of the open Internet.
 
     Raises:
@@ -347,6 +348,15 @@ class Settings:
         "How long the history of profiles keeps the values that changes have replaced, if longer than --undo-days.",
         kind="number",
         metavar="DAYS",
+        of_worker=True,
+    )
+    export_folder: Path | None = _setting(
+        None,
+        "--export-folder",
+        "Folder below which segments may be exported, with destinations such as file:///folder/march.  [default: "
+        "segments are exported to buckets only]",
+        kind="folder",
+        metavar="FOLDER",
         of_worker=True,
     )
     webhook_private_addresses: bool = _setting(

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from acceptance.running import RunningServer, environment, run_command, running_server, wait_until
 from openprofiles.client import Client
+from s3_server import S3Server
 
 pytestmark = pytest.mark.usefixtures("quick_loaders")
 
@@ -319,3 +320,148 @@ def test_the_python_client_explains_an_estimate_and_a_membership(server: Running
     ]
     assert (explained["Parts"][2]["Attribute"], explained["Parts"][2]["Found"]) == ("Attributes.tier", "gold")
     assert explained["Parts"][2]["Place"].endswith("Dimensions[1].ProfileAttributes.Attributes.tier")
+
+
+def snapshot(client: Any, domain: str, name: str, **members: Any) -> dict[str, Any]:
+    """Have a segment exported; return the final state."""
+    of_segment = {"DomainName": domain, "SegmentDefinitionName": name}
+    started = client.create_segment_snapshot(**of_segment, **members)
+    found: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        found.update(client.get_segment_snapshot(**of_segment, SnapshotId=started["SnapshotId"]))
+        return bool(found["Status"] != "IN_PROGRESS")
+
+    wait_until(has_ended, "the export ends")
+    return found
+
+
+@pytest.fixture(scope="module")
+def exporting(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[tuple[RunningServer, Path]]:
+    """Run a server that exports to a folder and to buckets, with a segment of 15 customers."""
+    folder = tmp_path_factory.mktemp("exports")
+    data = tmp_path_factory.mktemp("exporting") / "data"
+    arguments = ("--workers", "1", "--export-folder", str(folder))
+    with running_server(data, *arguments, **s3_server.environment()) as running:
+        load(commands_on(running, "shop"), folder.parent)
+        running.client().create_segment_definition(
+            DomainName="shop",
+            SegmentDefinitionName="gold",
+            DisplayName="Gold",
+            SegmentGroups={"Groups": [{"Dimensions": [GOLD]}]},
+            SegmentSort={"Attributes": [{"Name": "BirthDate", "Order": "DESC", "DataType": "DATE"}]},
+        )
+        yield running, folder
+
+
+def test_a_segment_is_exported_to_a_folder_and_imported_again(exporting: tuple[RunningServer, Path]) -> None:
+    server, folder = exporting
+
+    found = snapshot(
+        server.client(), "shop", "gold", DataFormat="CSV", DestinationUri=f"file://{folder}/march",
+        RoleArn="arn:aws:iam::123456789012:role/export", EncryptionKey="key",
+    )  # fmt: skip
+
+    assert found["Status"] == "COMPLETED"
+    assert (found["RoleArn"], found["EncryptionKey"]) == ("arn:aws:iam::123456789012:role/export", "key")
+    files = folder / "march" / "gold" / found["SnapshotId"]
+    manifest = json.loads((files / "manifest.json").read_text())
+    assert (manifest["Members"], [one["Rows"] for one in manifest["Files"]]) == (15, [15])
+    assert sorted(one.name for one in files.iterdir()) == ["manifest.json", "part-00000.csv"]
+    assert (folder / "march" / "customer-profiles-test-file").is_file()
+    header, first, *_ = (files / "part-00000.csv").read_text().splitlines()
+    assert header == "ProfileId,FirstName,BirthDate,EmailAddress,Address.Country,Attributes.tier"
+    # The youngest first.
+    assert first.split(",", 1)[1] == "Name29,1979-01-01,c29@example.com,DE,gold"
+
+    commands = commands_on(server, "again")
+    back = commands("import", files / "part-00000.csv", "--unique-key", "EmailAddress", "--yes")
+    assert back.returncode == 0, back.stderr
+    why = commands("segments", "estimate", "--where", "Attributes.tier is gold", "--where", "Address.Country is DE")
+    assert why.stdout.startswith("5 of 15 profiles"), why.stderr
+
+
+@pytest.mark.parametrize("data_format", ["CSV", "JSONL", "ORC"])
+def test_a_segment_is_exported_to_a_bucket(
+    exporting: tuple[RunningServer, Path], s3_server: S3Server, data_format: str
+) -> None:
+    server, _ = exporting
+    bucket = s3_server.create_bucket(f"exports-{data_format.lower()}")
+
+    found = snapshot(server.client(), "shop", "gold", DataFormat=data_format, DestinationUri=f"s3://{bucket}/spring")
+
+    assert found["Status"] == "COMPLETED", found
+    folder = f"spring/gold/{found['SnapshotId']}"
+    part = f"{folder}/part-00000.{data_format.lower()}"
+    keys = [one["Key"] for one in s3_server.client().list_objects_v2(Bucket=bucket)["Contents"]]
+    assert keys == ["spring/customer-profiles-test-file", f"{folder}/manifest.json", part]
+    if data_format == "JSONL":
+        body = s3_server.client().get_object(Bucket=bucket, Key=part)["Body"].read().decode()
+        first = json.loads(body.splitlines()[0])
+        (answered,) = server.client().batch_get_profile(DomainName="shop", ProfileIds=[first["ProfileId"]])["Profiles"]
+        assert first == answered
+
+
+def test_an_export_to_a_bucket_that_is_missing_fails_at_once_and_names_it(
+    exporting: tuple[RunningServer, Path],
+) -> None:
+    server, _ = exporting
+
+    found = snapshot(server.client(), "shop", "gold", DataFormat="CSV", DestinationUri="s3://not-there/spring")
+
+    assert found["Status"] == "FAILED"
+    assert found["StatusMessage"].startswith("The bucket not-there cannot be written: NoSuchBucket. Check that it ")
+
+
+def test_a_folder_outside_of_the_allowed_one_is_refused(exporting: tuple[RunningServer, Path], tmp_path: Path) -> None:
+    server, folder = exporting
+    (folder / "link").symlink_to(tmp_path)
+    refused = {}
+    for uri in (
+        "file:///etc", f"file://{folder}/../x", f"file://{folder}/link/x", f"file://{folder}%2F..%2Fx", "file://host/x",
+        "https://example.com/", "s3://", "gs://bucket",
+    ):  # fmt: skip
+        with pytest.raises(ClientError) as caught:
+            server.client().create_segment_snapshot(
+                DomainName="shop", SegmentDefinitionName="gold", DataFormat="CSV", DestinationUri=uri
+            )
+        refused[uri] = caught.value.response["Error"]["Message"]
+
+    assert all("DestinationUri must be" in message for message in refused.values()), refused
+    with pytest.raises(ClientError, match="DestinationUri is required"):
+        server.client().create_segment_snapshot(DomainName="shop", SegmentDefinitionName="gold", DataFormat="CSV")
+
+
+def test_the_snapshot_of_another_segment_is_not_found(exporting: tuple[RunningServer, Path]) -> None:
+    server, folder = exporting
+    client = server.client()
+    client.create_segment_definition(DomainName="shop", SegmentDefinitionName="other", DisplayName="x")
+    started = snapshot(client, "shop", "gold", DataFormat="CSV", DestinationUri=f"file://{folder}/april")
+
+    with pytest.raises(ClientError, match="Segment definition other has no snapshot"):
+        client.get_segment_snapshot(DomainName="shop", SegmentDefinitionName="other", SnapshotId=started["SnapshotId"])
+
+
+def test_a_server_without_an_export_folder_refuses_folders(server: RunningServer, tmp_path: Path) -> None:
+    client = server.client()
+    client.create_domain(DomainName="folders", DefaultExpirationDays=30)
+    client.create_segment_definition(DomainName="folders", SegmentDefinitionName="all", DisplayName="x")
+
+    with pytest.raises(ClientError, match="start the server with --export-folder"):
+        client.create_segment_snapshot(
+            DomainName="folders", SegmentDefinitionName="all", DataFormat="CSV", DestinationUri=tmp_path.as_uri()
+        )
+
+
+def test_a_command_exports_to_a_folder_of_the_data_folders_machine(tmp_path: Path) -> None:
+    where = {"OPENPROFILES_DATA": str(tmp_path / "data"), "OPENPROFILES_DOMAIN": "shop"}
+    load(lambda *arguments: run_command(*arguments, "--domain", "shop", **where), tmp_path)
+    run_command("segments", "create", "gold", "--where", "tier is gold", **where)
+
+    done = run_command("segments", "export", "gold", "--to", tmp_path / "out", "--format", "jsonl", **where)
+    failed = run_command("segments", "export", "gold", "--to", "s3://not-there", **where)
+
+    (folder,) = (tmp_path / "out" / "gold").iterdir()
+    assert done.stdout == f"The segment gold has been exported to {folder}\n", done.stderr
+    assert len((folder / "part-00000.jsonl").read_text().splitlines()) == 15
+    assert failed.stderr.startswith("Error: The segment could not be exported: The bucket not-there cannot be written")

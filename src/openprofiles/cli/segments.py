@@ -1,4 +1,4 @@
-"""``openprofiles segments create | list | show | delete | estimate | members | why``."""
+"""``openprofiles segments create | list | show | delete | estimate | members | why | export``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_ids import find_job_id
-from openprofiles.cli.options import Name, domain_command, limit_option, print_json, print_table
+from openprofiles.cli.options import Name, UpperCaseChoice, domain_command, limit_option, print_json, print_table
 from openprofiles.cli.segment_conditions import PHRASES, made_by, segment_groups
 from openprofiles.cli.terminal_text import shown
 from openprofiles.cli.text_source import read_text
@@ -34,6 +34,9 @@ _POLL_SECONDS = 0.02
 _of_a_domain = domain_command("Domain of the segments.")
 # With the settings of a loader that the command may run itself.
 _of_a_domain_to_count = domain_command("Domain of the segments.", "master_key", "files", "memory_limit_bytes")
+_of_a_domain_to_export = domain_command(
+    "Domain of the segments.", "master_key", "files", "memory_limit_bytes", "export_folder"
+)
 _name = click.argument("name", metavar="NAME", type=Name("segment"))
 
 
@@ -241,6 +244,64 @@ def members(place: Place, domain: str, output: str, name: str, limit: int) -> No
         print_table((Column("PROFILE"), Column("NAME", shrinks_to=20), Column("EMAIL", shrinks_to=20)), rows)
     else:
         click.echo(f"The segment {name} has no members.", err=True)
+
+
+@segments.command()
+@_name
+@click.option(
+    "--format",
+    "data_format",
+    type=UpperCaseChoice(("CSV", "JSONL", "ORC")),
+    default="CSV",
+    show_default=True,
+    metavar="FORMAT",
+    help="CSV, JSONL or ORC.",
+)
+@click.option(
+    "--to",
+    "destination",
+    required=True,
+    metavar="FOLDER|URL",
+    help="Folder, or s3://bucket/prefix. Through a server, a folder of the server as file:///folder, below its "
+    "--export-folder.",
+)
+@_of_a_domain_to_export
+def export(place: Place, domain: str, output: str, name: str, data_format: str, destination: str) -> None:
+    """Export the customers in a segment to files.
+
+    The files are in FOLDER/NAME/ID, with a manifest.json that is written last.
+
+    \b
+    Examples:
+      openprofiles segments export us-gold --domain demo --to exports
+      openprofiles segments export us-gold --domain demo --format JSONL --to s3://marketing/spring
+    """
+    uri = destination
+    if "://" not in destination:
+        folder = Path(destination).absolute()
+        if place.transport.is_server:
+            raise click.UsageError(
+                "Through a server, --to must be s3://bucket/prefix, or a folder of the server as file:///folder."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        place.transport.allow_exports(folder)
+        uri = folder.as_uri()
+    of_segment = {"DomainName": domain, "SegmentDefinitionName": name}
+    snapshot_id = place.call("CreateSegmentSnapshot", **of_segment, DataFormat=data_format, DestinationUri=uri)[
+        "SnapshotId"
+    ]
+    while True:
+        found = place.call("GetSegmentSnapshot", **of_segment, SnapshotId=snapshot_id)
+        if found["Status"] != "IN_PROGRESS":
+            break
+        place.transport.run_reading_job(snapshot_id)
+        time.sleep(_POLL_SECONDS)
+    if found["Status"] == "FAILED":
+        raise CommandFault(f"The segment could not be exported: {found['StatusMessage']}")
+    if output == "json":
+        print_json(found)
+    else:
+        click.echo(f"The segment {name} has been exported to {destination.rstrip('/')}/{name}/{snapshot_id}")
 
 
 @segments.command()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from openprofiles.cli.exit_statuses import CommandFault
@@ -121,6 +123,10 @@ class LocalTransport:
             self._runner().run(self._opener(domain_name), undo_id)
         elif self._known_runner is not None:
             self._known_runner.wait_until_idle()
+
+    def allow_exports(self, folder: Path) -> None:
+        """Let exports go to a folder, whatever the settings allow."""
+        self._settings = replace(self._settings, export_folder=folder)
 
     def run_reading_job(self, job_id: str) -> None:
         """Run a job that only reads where there is no server. Call this repeatedly, until the job has ended."""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import boto3
@@ -75,11 +76,13 @@ class RemoteTransport:
             raise CommandFault(f"The server did not accept the file: {reason}")
 
     def remove_file(self, domain_name: str, job_id: str) -> None:
-        """Leave it to the server, like the next three."""
+        """Leave it to the server, like the next four."""
 
     def run_job(self, domain_name: str, job_id: str, status: str) -> None: ...
 
     def run_undo(self, domain_name: str, job_id: str, status: str) -> None: ...
+
+    def allow_exports(self, folder: Path) -> None: ...
 
     def run_reading_job(self, job_id: str) -> None: ...
 

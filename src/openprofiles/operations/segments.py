@@ -9,16 +9,23 @@ from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import profile_answer
 from openprofiles.operations.registry import operation, page_of
 from openprofiles.operations.resource_arns import resource_arn
-from openprofiles.segments import estimates
+from openprofiles.segments import estimates, snapshots
 from openprofiles.segments.definitions import GROUPS, SEGMENT, SORT, SQL_QUERY, create_segment, delete_segment
 from openprofiles.segments.membership import read_memberships
 from openprofiles.store.definitions import Definition
+from openprofiles.store.upload_job_states import UploadJobStatus
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
 
 _SUMMARY = ("DisplayName", "Description")
 _BODY = (GROUPS, SQL_QUERY, SORT)
+_OF_SNAPSHOT = (snapshots.DATA_FORMAT, snapshots.DESTINATION, snapshots.ENCRYPTION_KEY, snapshots.ROLE)
+_SNAPSHOT_STATUS = {
+    UploadJobStatus.CREATED: "IN_PROGRESS",
+    UploadJobStatus.IN_PROGRESS: "IN_PROGRESS",
+    UploadJobStatus.SUCCEEDED: "COMPLETED",
+}
 _LONGEST_MESSAGE = 255
 _OK = 200
 _NOT_FOUND = 404
@@ -158,6 +165,41 @@ def get_segment_membership(call: Call, request: aws.GetSegmentMembershipRequest)
             if one.profile is None
         ],
     }
+
+
+@operation("CreateSegmentSnapshot")
+def create_segment_snapshot(call: Call, request: aws.CreateSegmentSnapshotRequest) -> aws.CreateSegmentSnapshotResponse:
+    """Have a worker export the members of a segment, to a bucket or a folder.
+
+    Errors:
+        ResourceNotFoundException: no such domain or segment definition.
+        BadRequestException: the destination is not allowed, or the segment builds on something that was deleted.
+        ThrottlingException: with strict limits, more than 200 a day.
+    """
+    with call.writing(request["DomainName"]) as session:
+        snapshot_id = snapshots.start_snapshot(
+            session,
+            request["SegmentDefinitionName"],
+            _given(request, _OF_SNAPSHOT),
+            export_folder=call.settings.export_folder,
+            strict=call.strict,
+        )
+    return {"SnapshotId": snapshot_id}
+
+
+@operation("GetSegmentSnapshot")
+def get_segment_snapshot(call: Call, request: aws.GetSegmentSnapshotRequest) -> aws.GetSegmentSnapshotResponse:
+    """Show how far an export is.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such snapshot of this segment.
+    """
+    with call.reading(request["DomainName"]) as session:
+        found = snapshots.read_snapshot(session, request["SegmentDefinitionName"], request["SnapshotId"])
+    answer = {"SnapshotId": found.job_id, "Status": _SNAPSHOT_STATUS.get(found.status, "FAILED")}
+    if answer["Status"] == "FAILED":
+        answer["StatusMessage"] = found.failure_message or "The export was stopped."
+    return cast("aws.GetSegmentSnapshotResponse", answer | _given(found.request, _OF_SNAPSHOT))
 
 
 def _given(request: Any, members: tuple[str, ...]) -> dict[str, Any]:

@@ -50,20 +50,32 @@ def read_members(
     """Read the row numbers and ids of members in a range of row numbers, ascending."""
     dialect = connection.dialect.name
     query = sql(
-        "select p.pid, p.profile_id from profile p where p.pid > {0} and p.pid <= {1} and {2} and {3} and {4} "
-        "order by p.pid limit {5}",
+        "select p.pid, p.profile_id from profile p where p.pid > {0} and p.pid <= {1} and {2} order by p.pid limit {3}",
         after_pid,
         upto_pid,
-        _of_domain(dialect, domain_id),
-        _condition(dialect, expression, surroundings),
-        _is_living(dialect, surroundings.now),
+        members_condition(dialect, domain_id, expression, surroundings),
         limit,
     )
     return [(pid, profile_id) for pid, profile_id in _execute(connection, query)]
 
 
+def engine_tests(dialect: str) -> EngineTests:
+    """Return the tests of an engine."""
+    return _TESTS[dialect]()
+
+
+def members_condition(dialect: str, domain_id: int, expression: Expression, surroundings: Surroundings) -> Sql:
+    """Build the condition that a row ``p`` is a member: of the domain, and unexpired."""
+    parts = [
+        _of_domain(dialect, domain_id),
+        _condition(dialect, expression, surroundings),
+        _is_living(dialect, surroundings.now),
+    ]
+    return joined(" and ", parts)
+
+
 def _condition(dialect: str, expression: Expression, surroundings: Surroundings) -> Sql:
-    return joined("", [Conditions(_TESTS[dialect](), surroundings).of(expression)])
+    return joined("", [Conditions(engine_tests(dialect), surroundings).of(expression)])
 
 
 def _of_domain(dialect: str, domain_id: int) -> Sql:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.job_kinds import JobKind
@@ -36,12 +36,18 @@ def find_run(connection: Connection, kind: JobKind, domain_id: int, job_id: str)
     return None if row is None else SegmentRun.of_row(row._asdict())
 
 
+def count_runs_since(connection: Connection, kind: JobKind, domain_id: int, since: datetime) -> int:
+    """Count the runs of a kind that were requested since a time."""
+    query = select(func.count()).where(job.c.domain_id == domain_id, job.c.kind == kind.name, job.c.created_at > since)
+    return int(connection.execute(query).scalar_one())
+
+
 def write_counts(
-    connection: Connection, job_number: int, *, as_of: datetime, member_count: int, profile_count: int
+    connection: Connection, job_id: str, *, as_of: datetime, member_count: int, profile_count: int
 ) -> None:
     """Write how many members a run has found."""
     connection.execute(
         update(segment_run)
-        .where(segment_run.c.job_number == job_number)
+        .where(segment_run.c.job_number == select(job.c.job_number).where(job.c.job_id == job_id).scalar_subquery())
         .values(as_of=as_of, member_count=member_count, profile_count=profile_count)
     )

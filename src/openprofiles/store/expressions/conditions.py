@@ -87,6 +87,10 @@ class EngineTests(ABC):
         """
 
     @abstractmethod
+    def number(self, text: Sql) -> Sql:
+        """Build SQL for the number that a text is; null if it is not one."""
+
+    @abstractmethod
     def is_number(self, text: Sql) -> Sql:
         """Build the condition that a text is a number."""
 

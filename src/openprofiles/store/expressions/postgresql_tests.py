@@ -85,11 +85,14 @@ class PostgresqlTests(EngineTests):
         return sql("right({0}, length({1})) = {1}", text, value)
 
     def compares_numbers(self, comparison: Comparison, text: Sql, value: Sql | str) -> Sql:
-        bound = self._number(value) if isinstance(value, Sql) else sql("cast({0} as double precision)", float(value))
-        return sql(f"{{0}} {comparison.value} {{1}}", self._number(text), bound)
+        bound = self.number(value) if isinstance(value, Sql) else sql("cast({0} as double precision)", float(value))
+        return sql(f"{{0}} {comparison.value} {{1}}", self.number(text), bound)
+
+    def number(self, text: Sql) -> Sql:
+        return sql("(select {0} from (select {1} as x offset 0) number_text)", Sql(_NUMBER), text)
 
     def is_number(self, text: Sql) -> Sql:
-        return sql("{0} is not null", self._number(text))
+        return sql("{0} is not null", self.number(text))
 
     def moment(self, text: Sql) -> Sql:
         return sql("(select {0} from (select {1} as x offset 0) moment_text)", Sql(_MOMENT), text)
@@ -108,9 +111,6 @@ class PostgresqlTests(EngineTests):
             text,
             value,
         )
-
-    def _number(self, text: Sql) -> Sql:
-        return sql("(select {0} from (select {1} as x offset 0) number_text)", Sql(_NUMBER), text)
 
 
 def _if_all(function: str, numbers: Sequence[Sql | int]) -> Sql:

@@ -100,6 +100,9 @@ class SqliteTests(EngineTests):
         # To read an attribute again takes less than a select: the engine keeps the last JSON that it has read.
         return _with_x(compares, text)
 
+    def number(self, text: Sql) -> Sql:
+        return _with_x(Sql(f"case when {_IS_FINITE} and {_IS_NOT_TOO_SMALL} then x + 0.0 end"), text)
+
     def is_number(self, text: Sql) -> Sql:
         return _with_x(Sql(f"ifnull({_IS_FINITE} and {_IS_NOT_TOO_SMALL}, 0)"), text)
 

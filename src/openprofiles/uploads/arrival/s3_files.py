@@ -9,17 +9,15 @@ Source: Amazon S3 API Reference, CreateMultipartUpload to ListMultipartUploads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from openprofiles.errors import FilesUnreachable
+from openprofiles.s3_client import fault_of, make_s3_client
 from openprofiles.settings import S3Location, SettingsError
 from openprofiles.uploads.arrival.files import FILE_NAME, UNPUBLISHED_FILE_SECONDS, NewFile, ReadableFile
 
@@ -27,8 +25,6 @@ from openprofiles.uploads.arrival.files import FILE_NAME, UNPUBLISHED_FILE_SECON
 _PART_BYTES = 16 << 20
 # Requests are retried by the library, and a file that breaks off in the middle is read on from there.
 _TRIES = 3
-_CONNECT_SECONDS = 10
-_READ_SECONDS = 60
 # A listing of a bucket is paid for.
 _CLEANING_SECONDS = 600.0
 # The object store reports only when a multipart upload was begun, and a large file may take a night.
@@ -44,7 +40,7 @@ class S3Files:
     def __init__(self, location: S3Location) -> None:
         self._location = location
         self._prefix = f"{location.prefix}/" if location.prefix else ""
-        self._client = _make_client()
+        self._client = make_s3_client()
         # What the last cleaning found that nobody needed.
         self._orphans: set[str] = set()
 
@@ -69,7 +65,7 @@ class S3Files:
         except FilesUnreachable as error:
             cause = error.__cause__
             raise SettingsError(
-                f"The files {self._location} cannot be used: {_saying(cause or error)}. Check that the bucket exists, "
+                f"The files {self._location} cannot be used: {fault_of(cause or error)}. Check that the bucket exists, "
                 "and check the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
             ) from error
         if found not in marks:
@@ -276,29 +272,3 @@ class _S3File:
             self.close()
             raise HTTPClientError(error="the response is shorter than the file")
         return part
-
-
-def _make_client() -> Any:
-    # With a given address the bucket goes into the path, not into the host name: self-hosted object stores seldom have
-    # a host name for each bucket.
-    is_given = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
-    return boto3.session.Session().client(
-        "s3",
-        config=Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "max_attempts": _TRIES},
-            s3={"addressing_style": "path"} if is_given else {},
-            # The files carry proof of their own, and not every object store knows these.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
-
-
-def _saying(error: BaseException) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "an error without a code"))
-    if isinstance(error, NoCredentialsError):
-        return "no keys are set"
-    return type(error).__name__

@@ -400,6 +400,12 @@ def _assign_targets(
     }
     chosen_for = {target.path: columns[position].header for position, target in targets.items()}
     taken = set(chosen_for)
+    for position, column in enumerate(columns):
+        named = column.header.strip()
+        is_attribute = named.startswith(ATTRIBUTES_PREFIX) and len(named) > len(ATTRIBUTES_PREFIX)
+        if position not in targets and is_attribute and named not in taken:
+            targets[position] = _Target(named, _NAME_CONFIDENCES[0], "it has the name of a custom attribute")
+            taken.add(named)
     matches = {
         position: match
         for position, column in enumerate(columns)
