@@ -20,6 +20,7 @@ _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TUTORIAL = ("tutorial.md", [2, 0, 1, 1, 0, 0, 1, 0, 0, 2], (1,))
 OBJECTS = ("objects.md", [*[0] * 7, 1, 1, 1, *[0] * 4], ())
 
+SEGMENTS = ("segments.md", [0] * 7, ())
 TESTING = ("testing.md", [0, 0], ())
 
 
@@ -31,7 +32,9 @@ def pattern_of(transcript: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("page", "statuses", "silent"), [TUTORIAL, OBJECTS, TESTING], ids=["tutorial", "objects", "testing"]
+    ("page", "statuses", "silent"),
+    [TUTORIAL, OBJECTS, SEGMENTS, TESTING],
+    ids=["tutorial", "objects", "segments", "testing"],
 )
 def test_the_commands_of_a_tutorial_print_what_it_says(
     tmp_path: Path, forked_loaders: ForkedLoaders, page: str, statuses: list[int], silent: tuple[int, ...]

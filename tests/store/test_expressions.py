@@ -162,7 +162,7 @@ def _values(profile: Profile) -> ProfileValues:
 SURROUNDINGS = Surroundings(
     now=NOW,
     segment=_no_segment,
-    calculated=lambda _calculated: Sql("null"),
+    calculated_test=lambda _test: Sql("1 = 0"),
     is_of_job=lambda _relation, job_id: sql("p.pid between {0} and {1}", JOBS[job_id][0], JOBS[job_id][-1]),
 )
 VALUES = {profile.pid: _values(profile) for profile in PROFILES}

@@ -65,7 +65,7 @@ def from_segment_groups(segment_groups: Mapping[str, Any], place: str, now: date
     reader = _Reader(now)
     groups = segment_groups.get("Groups") or []
     parts = [reader.group(group, f"{place}.Groups[{index}]") for index, group in enumerate(groups)]
-    return _combined(segment_groups.get("Include", "ALL"), parts, place)
+    return combined(segment_groups.get("Include", "ALL"), parts, place)
 
 
 def attribute_name(operand: Operand) -> str:
@@ -100,12 +100,12 @@ class _Reader:
             )
         if sources:
             named = [self._source(one, f"{place}.SourceSegments[{index}]") for index, one in enumerate(sources)]
-            parts.append(_combined(group.get("SourceType", "ANY"), named, f"{place}.SourceSegments"))
+            parts.append(combined(group.get("SourceType", "ANY"), named, f"{place}.SourceSegments"))
         dimensions = group.get("Dimensions") or []
         if dimensions:
             read = [self._dimension(one, f"{place}.Dimensions[{index}]") for index, one in enumerate(dimensions)]
-            parts.append(_combined(group.get("Type", "ALL"), read, f"{place}.Dimensions"))
-        return _combined("ALL", parts, place)
+            parts.append(combined(group.get("Type", "ALL"), read, f"{place}.Dimensions"))
+        return combined("ALL", parts, place)
 
     def _source(self, source: Mapping[str, Any], place: str) -> Expression:
         if "SegmentDefinitionName" not in source:
@@ -119,18 +119,21 @@ class _Reader:
             if name == "Attributes":
                 tests += [self._attribute(one, its, f"{at}.{one}") for one, its in given.items()]
             elif name in ADDRESSES:
-                tests += [self._test(Field(f"{name}.{one}"), its, f"{at}.{one}") for one, its in given.items()]
+                tests += [self._read(Field(f"{name}.{one}"), its, f"{at}.{one}") for one, its in given.items()]
             else:
-                tests.append(self._test(Field(name), given, at))
+                tests.append(self._read(Field(name), given, at))
         for name, given in (dimension.get("CalculatedAttributes") or {}).items():
             days = (given.get("ConditionOverrides") or {}).get("Range") or {}
             operand = Calculated(name, days.get("Start"), days.get("End"))
-            tests.append(self._test(operand, given, f"{place}.CalculatedAttributes.{name}"))
-        return _combined("ALL", tests, place)
+            tests.append(self._read(operand, given, f"{place}.CalculatedAttributes.{name}"))
+        return combined("ALL", tests, place)
+
+    def _read(self, operand: Operand, given: Mapping[str, Any], place: str, *, takes_references: bool = True) -> Test:
+        return read_test(operand, given, place, self._now, takes_references=takes_references)
 
     def _attribute(self, name: str, given: Mapping[str, Any], place: str) -> Test:
         if not name.startswith(OWN_PREFIX):
-            return self._test(Field(ATTRIBUTES_PREFIX + name), given, place)
+            return self._read(Field(ATTRIBUTES_PREFIX + name), given, place)
         operand = _OWN.get(name)
         if operand is None:
             raise InvalidRequest(f"{place}: there is no attribute {name}. Those of openprofiles are {_listed(_OWN)}.")
@@ -140,41 +143,52 @@ class _Reader:
         if isinstance(operand, ProfileTime) and operator.kind is not Kind.DATE:
             allowed = [one.name for one in OPERATORS.values() if one.kind is Kind.DATE]
             raise InvalidRequest(f"{place}: {name} can be used with {_listed(allowed)} only.")
-        return self._test(operand, given, place, takes_references=False)
+        return self._read(operand, given, place, takes_references=False)
 
-    def _test(self, operand: Operand, given: Mapping[str, Any], place: str, *, takes_references: bool = True) -> Test:
-        operator = OPERATORS[given["DimensionType"]]
-        texts: Sequence[str] = given["Values"]
-        values = [_value(text, f"{place}.Values[{index}]") for index, text in enumerate(texts)]
-        if not takes_references and not all(isinstance(value, str) for value in values):
-            raise InvalidRequest(f"{place}: the values of this attribute cannot be references to other attributes.")
-        if operator.kind is Kind.NUMBER and operator.comparison is not Comparison.EQUAL:
-            for index, value in enumerate(values):
-                if isinstance(value, str) and number_of(value) is None:
-                    raise InvalidRequest(f"{place}.Values[{index}] must be a number for {operator.name}.")
-        if operator.kind is Kind.DATE:
-            self._require_dates(operator, values, place)
-        return Test(operand, operator, tuple(values), place)
 
-    def _require_dates(self, operator: Operator, values: Sequence[str | Reference], place: str) -> None:
-        bounds = [bound_of(value, self._now) if isinstance(value, str) else None for value in values]
-        for index, (value, bound) in enumerate(zip(values, bounds, strict=True)):
-            if isinstance(value, str) and bound is None:
-                raise InvalidRequest(
-                    f"{place}.Values[{index}] must be a date for {operator.name}, or a relative one, such as "
-                    f"{NOTATIONS}."
-                )
-        if not operator.is_range:
-            return
-        are_relative = [isinstance(value, str) and is_relative(value) for value in values]
-        if len(values) > 2 or (len(values) == 1 and not are_relative[0]):
+def read_test(
+    operand: Operand, given: Mapping[str, Any], place: str, now: datetime, *, takes_references: bool = True
+) -> Test:
+    """Read one test: the operator and the values of an attribute.
+
+    Args:
+        takes_references: whether its values may be references to other values of the profile.
+
+    Raises:
+        InvalidRequest: the values do not fit the operator.
+    """
+    operator = OPERATORS[given["DimensionType"]]
+    texts: Sequence[str] = given["Values"]
+    values = [_value(text, f"{place}.Values[{index}]") for index, text in enumerate(texts)]
+    if not takes_references and not all(isinstance(value, str) for value in values):
+        raise InvalidRequest(f"{place}: the values of this attribute cannot be references to other attributes.")
+    if operator.kind is Kind.NUMBER and operator.comparison is not Comparison.EQUAL:
+        for index, value in enumerate(values):
+            if isinstance(value, str) and number_of(value) is None:
+                raise InvalidRequest(f"{place}.Values[{index}] must be a number for {operator.name}.")
+    if operator.kind is Kind.DATE:
+        _require_dates(operator, values, place, now)
+    return Test(operand, operator, tuple(values), place)
+
+
+def _require_dates(operator: Operator, values: Sequence[str | Reference], place: str, now: datetime) -> None:
+    bounds = [bound_of(value, now) if isinstance(value, str) else None for value in values]
+    for index, (value, bound) in enumerate(zip(values, bounds, strict=True)):
+        if isinstance(value, str) and bound is None:
             raise InvalidRequest(
-                f"{place}.Values must be the first and the last moment of a range for {operator.name}, or one relative "
-                "date, such as now-30d, for the range from it to now."
+                f"{place}.Values[{index}] must be a date for {operator.name}, or a relative one, such as {NOTATIONS}."
             )
-        first, last = bounds[0], bounds[-1]
-        if are_relative[0] is are_relative[-1] and first is not None and last is not None and first > last:
-            raise InvalidRequest(f"{place}.Values must begin with the earlier end of the range.")
+    if not operator.is_range:
+        return
+    are_relative = [isinstance(value, str) and is_relative(value) for value in values]
+    if len(values) > 2 or (len(values) == 1 and not are_relative[0]):
+        raise InvalidRequest(
+            f"{place}.Values must be the first and the last moment of a range for {operator.name}, or one relative "
+            "date, such as now-30d, for the range from it to now."
+        )
+    first, last = bounds[0], bounds[-1]
+    if are_relative[0] is are_relative[-1] and first is not None and last is not None and first > last:
+        raise InvalidRequest(f"{place}.Values must begin with the earlier end of the range.")
 
 
 def _value(text: str, place: str) -> str | Reference:
@@ -199,8 +213,8 @@ def _value(text: str, place: str) -> str | Reference:
     )
 
 
-def _combined(relation: str, parts: Sequence[Expression], place: str) -> Expression:
-    """Combine parts by ALL, ANY or NONE; without parts, everybody, as AWS reads an empty list."""
+def combined(relation: str, parts: Sequence[Expression], place: str) -> Expression:
+    """Combine parts by ALL, ANY or NONE; without parts, everything, as AWS reads an empty list."""
     if not parts:
         return EVERYBODY
     if relation == "ALL":

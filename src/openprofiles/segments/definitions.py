@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from openprofiles.calculated.definitions import find_calculated
 from openprofiles.definitions.definitions import (
     DefinitionKind,
     WholeDefinition,
@@ -141,9 +142,7 @@ def require_valid(session: Reading, expression: Expression, *, name: str | None 
                 paths.add(operand.path)
             elif isinstance(operand, Calculated):
                 calculated.add(operand.name)
-                raise InvalidRequest(
-                    f"{test.place}: there is no calculated attribute {operand.name} in domain {session.domain.name}."
-                )
+                _require_calculated(session, test, operand)
         if isinstance(test.operand, JobRelation):
             _require_jobs(session, test)
     if len(paths) > _MAX_ATTRIBUTES:
@@ -175,6 +174,19 @@ def _tests_within(
             circle = " > ".join((*inside[inside.index(leaf.name) :], leaf.name))
             raise InvalidRequest(f"{leaf.place}: the segment would be built on itself ({circle}).")
         yield from _tests_within(segment(leaf.name), segment, (*inside, leaf.name), depth + 1)
+
+
+def _require_calculated(session: Reading, test: Test, calculated: Calculated) -> None:
+    if find_calculated(session, calculated.name) is None:
+        raise InvalidRequest(
+            f"{test.place}: there is no calculated attribute {calculated.name} in domain {session.domain.name}."
+        )
+    if isinstance(test.operand, Calculated) and all(isinstance(value, str) for value in test.values):
+        return
+    raise InvalidRequest(
+        f"{test.place}: references to and from calculated attributes are not supported by this version of "
+        "openprofiles. Compare with a text, a number or a date."
+    )
 
 
 def _require_jobs(session: Reading, test: Test) -> None:

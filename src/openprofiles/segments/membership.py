@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from openprofiles.errors import NotFound
 from openprofiles.expressions.evaluate import Explanation, explain, holds
 from openprofiles.facts.records import Profile
-from openprofiles.ids import row_number_of
+from openprofiles.ids import ProfileId
 from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.profiles import get_profiles, no_such_profile_message
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import segment_expression
 from openprofiles.segments.surroundings import ProfileReader, sql_surroundings
-from openprofiles.store.profiles import read_profiles
 from openprofiles.store.row_sequence import last_reserved
 from openprofiles.store.segment_rows import read_members
 
@@ -55,12 +55,12 @@ def read_memberships(session: Reading, segment_name: str, profile_ids: Sequence[
     """
     expression = segment_expression(session, segment_name)
     unique_ids = list(dict.fromkeys(profile_ids))
-    found = _find_profiles(session, unique_ids)
+    found = {one.profile_id: one for one in get_profiles(session, unique_ids).profiles}
     reader = ProfileReader(session)
     return [
         Membership(one, profile, profile is not None and holds(expression, reader.values_of(profile)))
         for one in unique_ids
-        for profile in [found.get(one)]
+        for profile in [found.get(ProfileId(one))]
     ]
 
 
@@ -102,14 +102,7 @@ def explain_membership(session: Reading, segment_name: str, profile_id: str) -> 
         InvalidRequest: the segment builds on something that was deleted.
     """
     expression = segment_expression(session, segment_name)
-    profile = _find_profiles(session, [profile_id]).get(profile_id)
-    if profile is None:
-        raise NotFound(f"Profile {profile_id} does not exist in domain {session.domain.name}.")
-    return explain(expression, ProfileReader(session).values_of(profile))
-
-
-def _find_profiles(session: Reading, profile_ids: Sequence[str]) -> dict[str, Profile]:
-    pids = [pid for one in profile_ids if (pid := row_number_of(one)) is not None]
-    found = read_profiles(session.connection, session.domain.domain_id, pids, session.now)
-    # A row number alone does not identify a profile.
-    return {profile.profile_id: profile for profile in found.values()}
+    profiles = get_profiles(session, [profile_id]).profiles
+    if not profiles:
+        raise NotFound(no_such_profile_message(profile_id, session.domain.name))
+    return explain(expression, ProfileReader(session).values_of(profiles[0]))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
+from openprofiles.calculated.definitions import CalculatedDefinition, find_calculated
+from openprofiles.calculated.profile_values import calculate_for, calculate_for_all
+from openprofiles.calculated.values import DayRange
 from openprofiles.clock import to_milliseconds
 from openprofiles.errors import InvalidRequest
-from openprofiles.expressions.evaluate import ProfileValues
-from openprofiles.expressions.tree import Calculated, JobRelation, ProfileTime
+from openprofiles.expressions.evaluate import ProfileValues, holds
+from openprofiles.expressions.moment_text import DAY_MS
+from openprofiles.expressions.tree import Calculated, Expression, JobRelation, ProfileTime, Test
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import SegmentExpressions
 from openprofiles.store.expressions.conditions import Surroundings
-from openprofiles.store.expressions.fragments import Sql
+from openprofiles.store.expressions.fragments import Sql, sql
 from openprofiles.store.job_profiles import is_of_job, is_of_job_sql
+from openprofiles.store.segment_rows import is_among
 from openprofiles.store.upload_jobs import UploadJob, find_job
 
 
@@ -28,7 +34,7 @@ def sql_surroundings(session: Reading) -> Surroundings:
     return Surroundings(
         now=session.now,
         segment=SegmentExpressions(session).of,
-        calculated=_no_calculated,
+        calculated_test=partial(_calculated_test_sql, session),
         is_of_job=of_job,
     )
 
@@ -40,12 +46,19 @@ class ProfileReader:
         self._session = session
         self._segments = SegmentExpressions(session)
         self._find_job = cache(partial(_find_job, session))
+        self._find_calculated = cache(partial(_find_calculated, session))
 
     def values_of(self, profile: Profile) -> ProfileValues:
         """Return what an expression may ask of a profile."""
 
         def of_job(relation: JobRelation, job_id: str) -> bool:
             return is_of_job(self._session.connection, self._find_job(job_id), relation, profile)
+
+        @cache
+        def calculated_text(calculated: Calculated) -> str | None:
+            definition, days = self._find_calculated(calculated)
+            ((_, _, value),) = calculate_for(self._session, [profile], [definition], days)
+            return value.text
 
         attributes = {ATTRIBUTES_PREFIX + name: text for name, text in profile.attributes.items()}
         return ProfileValues(
@@ -55,7 +68,7 @@ class ProfileReader:
                 ProfileTime.UPDATED_AT: to_milliseconds(profile.updated_at),
             },
             now=self._session.now,
-            calculated=lambda calculated: _no_calculated(calculated).text,
+            calculated=calculated_text,
             segment=self._segments.of,
             is_of_job=of_job,
         )
@@ -68,5 +81,55 @@ def _find_job(session: Reading, job_id: str) -> UploadJob:
     return job
 
 
-def _no_calculated(calculated: Calculated) -> Sql:
-    raise InvalidRequest(f"The segment uses calculated attribute {calculated.name}, which does not exist.")
+def _find_calculated(session: Reading, calculated: Calculated) -> tuple[CalculatedDefinition, DayRange | None]:
+    found = find_calculated(session, calculated.name)
+    if found is None:
+        raise InvalidRequest(f"The segment uses calculated attribute {calculated.name}, which does not exist.")
+    days = None if calculated.start_days is None else DayRange(calculated.start_days, calculated.end_days or 0)
+    return found, days
+
+
+def _calculated_test_sql(session: Reading, test: Test) -> Sql:
+    """Build the condition that a test of a calculated attribute holds.
+
+    The values of all profiles that have objects are computed, and the condition lists those that differ from others.
+    Nothing is kept of these values, so they are those of this state of the store.
+    """
+    calculated = test.operand
+    assert isinstance(calculated, Calculated)
+    definition, days = _find_calculated(session, calculated)
+
+    def test_holds(text: str | None) -> bool:
+        return holds(
+            test,
+            ProfileValues(
+                texts={},
+                times={},
+                now=session.now,
+                calculated=lambda _calculated: text,
+                segment=_no_segment,
+                is_of_job=lambda _relation, _job: False,
+            ),
+        )
+
+    if definition.is_age:
+        return _age_sql(session, definition, test_holds)
+    of_others = test_holds(None)
+    results = calculate_for_all(session, definition, days)
+    differ = is_among(session.connection, [pid for pid, value in results if test_holds(value.text) != of_others])
+    return sql("not ({0})", differ) if of_others else sql("({0})", differ)
+
+
+def _age_sql(session: Reading, definition: CalculatedDefinition, test_holds: Callable[[str | None], bool]) -> Sql:
+    threshold = definition.calculation(session.now).threshold
+    if threshold is None:
+        raise InvalidRequest(f"The segment uses {definition.name}, which has no threshold to compare the age with.")
+    younger_than = to_milliseconds(session.now) - int(threshold[1]) * DAY_MS
+    results = [test_holds(text) for text in ("true", "false")]
+    if results[0] == results[1]:
+        return Sql("1 = 1" if results[0] else "1 = 0")
+    return sql(f"p.created_at {'>' if results[0] else '<='} {{0}}", younger_than)
+
+
+def _no_segment(name: str) -> Expression:
+    raise LookupError(name)

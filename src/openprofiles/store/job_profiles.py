@@ -6,7 +6,6 @@ the log of changes for as long as that is kept, and each profile names the last 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.expressions.fragments import Sql, joined, sql
 from openprofiles.store.profile_changes import list_change_numbers, read_changes
 from openprofiles.store.row_number_lists import unpack_row_numbers
+from openprofiles.store.segment_rows import is_among
 from openprofiles.store.tables import profile_change
 from openprofiles.store.upload_jobs import UploadJob
 
@@ -43,7 +43,7 @@ def is_of_job_sql(connection: Connection, job: UploadJob, relation: JobRelation)
     numbers = _read_log(connection, job, relation)
     parts = [sql("p.pid between {0} and {1}", low, high) for low, high in numbers.ranges]
     if numbers.others:
-        parts.append(_is_among(connection, numbers.others))
+        parts.append(is_among(connection, numbers.others))
     if relation is JobRelation.TOUCHED:
         parts.append(sql("coalesce(p.last_upload_job, 0) = {0}", job.job_number))
     return joined(" or ", parts) if parts else Sql("1 = 0")
@@ -82,9 +82,3 @@ def _read_log(connection: Connection, job: UploadJob, relation: JobRelation) -> 
         else:
             ranges.append((first, last))
     return _RowNumbers(ranges, sorted(others))
-
-
-def _is_among(connection: Connection, numbers: Sequence[int]) -> Sql:
-    if connection.dialect.name == "sqlite":
-        return sql("p.pid in (select value from json_each({0}))", json.dumps(numbers))
-    return sql("p.pid = any({0})", list(numbers))

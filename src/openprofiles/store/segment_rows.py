@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +59,13 @@ def read_members(
         limit,
     )
     return [(pid, profile_id) for pid, profile_id in _execute(connection, query)]
+
+
+def is_among(connection: Connection, pids: Sequence[int]) -> Sql:
+    """Build the condition that a row ``p`` has one of these row numbers."""
+    if connection.dialect.name == "sqlite":
+        return sql("p.pid in (select value from json_each({0}))", json.dumps(pids))
+    return sql("p.pid = any({0})", list(pids))
 
 
 def engine_tests(dialect: str) -> EngineTests:

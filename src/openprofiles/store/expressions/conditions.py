@@ -41,13 +41,13 @@ class Surroundings:
     Attributes:
         now: what relative dates are relative to.
         segment: returns the expression of a segment.
-        calculated: returns SQL for the text of a calculated attribute of a row ``p``.
+        calculated_test: returns the condition that a test of a calculated attribute holds for a row ``p``.
         is_of_job: returns the condition that the job of an id has this relation to a row ``p``.
     """
 
     now: datetime
     segment: Callable[[str], Expression]
-    calculated: Callable[[Calculated], Sql]
+    calculated_test: Callable[[Test], Sql]
     is_of_job: Callable[[JobRelation, str], Sql]
 
 
@@ -151,7 +151,10 @@ class Conditions:
     def _test(self, test: Test, wanted: bool) -> Sql:
         wants_comparison = wanted != test.operator.is_negated
         operand, operator = test.operand, test.operator
-        if isinstance(operand, Field | Calculated) and operator.comparison is Comparison.EQUAL and not wants_comparison:
+        if isinstance(operand, Calculated):
+            condition = self._surroundings.calculated_test(test)
+            return condition if wanted else sql("not {0}", condition)
+        if isinstance(operand, Field) and operator.comparison is Comparison.EQUAL and not wants_comparison:
             texts = [value for value in test.values if isinstance(value, str)]
             if operator.kind is Kind.TEXT and len(texts) == len(test.values):
                 return self._tests.equals_none(self._text(operand), texts)
@@ -160,6 +163,8 @@ class Conditions:
 
     def _comparison(self, test: Test) -> Sql:
         operand, operator = test.operand, test.operator
+        if isinstance(operand, Calculated):
+            raise TypeError("It is not compared here.")
         if isinstance(operand, JobRelation):
             jobs = [value for value in test.values if isinstance(value, str)]
             return joined(" or ", [self._surroundings.is_of_job(operand, job) for job in jobs]) if jobs else _FALSE
@@ -177,7 +182,8 @@ class Conditions:
 
     def _text(self, reference: Reference) -> Sql:
         if isinstance(reference, Calculated):
-            return self._surroundings.calculated(reference)
+            # Segments refuse it (``segments.definitions``).
+            raise TypeError("A calculated attribute cannot be the value of a test.")
         name = attribute_of_target(reference.path)
         if name is not None:
             return self._tests.attribute(name)

@@ -1,0 +1,132 @@
+"""Calculated attributes with real boto3: from objects to values, and to a segment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from acceptance.running import RunningServer, running_server, wait_until
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
+ORDERS: dict[str, Any] = {
+    "Description": "Orders",
+    "AllowProfileCreation": True,
+    "Fields": {
+        "id": {"Source": "_source.id", "Target": "_order.Name"},
+        "mail": {"Source": "_source.mail", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},
+        "total": {"Source": "_source.total", "Target": "_order.TotalPrice"},
+    },
+    "Keys": {
+        "orderId": [{"StandardIdentifiers": ["UNIQUE", "ORDER"], "FieldNames": ["id"]}],
+        "_email": [{"StandardIdentifiers": ["PROFILE"], "FieldNames": ["mail"]}],
+    },
+}
+SPENT: dict[str, Any] = {
+    "CalculatedAttributeName": "spent",
+    "DisplayName": "Spent this year",
+    "AttributeDetails": {"Attributes": [{"Name": "total"}], "Expression": "{Orders.total}"},
+    "Statistic": "SUM",
+    "Conditions": {"Range": {"Value": 365, "Unit": "DAYS"}},
+    "UseHistoricalData": True,
+}
+ARN = "arn:aws:profile:us-east-1:123456789012:domains/shop/calculated-attributes/spent"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("calculated") / "data", "--workers", "1") as running:
+        client = running.client()
+        client.create_domain(DomainName="shop", DefaultExpirationDays=30)
+        client.put_profile_object_type(DomainName="shop", ObjectTypeName="Orders", **ORDERS)
+        for number, (mail, total) in enumerate([("ada@x.org", 49.9), ("ada@x.org", 12), ("bob@x.org", 5)]):
+            document = {"id": f"A-{number}", "mail": mail, "total": total}
+            client.put_profile_object(DomainName="shop", ObjectTypeName="Orders", Object=json.dumps(document))
+        yield running
+
+
+def find(client: Any, mail: str) -> str:
+    (found,) = client.search_profiles(DomainName="shop", KeyName="_email", Values=[mail])["Items"]
+    return str(found["ProfileId"])
+
+
+def test_orders_become_values_and_a_segment(server: RunningServer) -> None:
+    client = server.client()
+    ada, bob = find(client, "ada@x.org"), find(client, "bob@x.org")
+
+    made = client.create_calculated_attribute_definition(DomainName="shop", Tags={"team": "a"}, **SPENT)
+    found = client.get_calculated_attribute_definition(DomainName="shop", CalculatedAttributeName="spent")
+    value = client.get_calculated_attribute_for_profile(
+        DomainName="shop", CalculatedAttributeName="spent", ProfileId=ada
+    )
+    batch = client.batch_get_calculated_attribute_for_profile(
+        DomainName="shop",
+        CalculatedAttributeName="spent",
+        ProfileIds=[ada, bob, "f" * 32],
+        ConditionOverrides={"Range": {"Start": 60, "Unit": "DAYS"}},
+    )
+    pages = client.list_calculated_attributes_for_profile(DomainName="shop", ProfileId=ada, MaxResults=20)
+    rest = client.list_calculated_attributes_for_profile(DomainName="shop", ProfileId=ada, NextToken=pages["NextToken"])
+
+    assert (made["Status"], made["Readiness"], made["Tags"]) == (
+        "COMPLETED", {"ProgressPercentage": 100}, {"team": "a"}
+    )  # fmt: skip
+    assert {name: found[name] for name in SPENT} == SPENT
+    assert isinstance(made["CreatedAt"], datetime)
+    assert (value["Value"], value["IsDataPartial"], value["DisplayName"]) == ("61.9", "false", "Spent this year")
+    assert value["LastObjectTimestamp"] <= made["CreatedAt"]
+    assert [(one["ProfileId"], one["Value"]) for one in batch["CalculatedAttributeValues"]] == [
+        (ada, "61.9"), (bob, "5")
+    ]  # fmt: skip
+    assert batch["ConditionOverrides"] == {"Range": {"Start": 60, "Unit": "DAYS"}}
+    assert [(one["ProfileId"], one["Code"]) for one in batch["Errors"]] == [("f" * 32, "404")]
+    listed = {one["CalculatedAttributeName"]: one.get("Value") for one in pages["Items"] + rest["Items"]}
+    assert len(listed) == 33
+    assert (listed["_orders_count"], listed["_orders_total_price_sum"], listed["spent"]) == ("2", "61.9", "61.9")
+    assert (listed["_last_channel"], listed["_new_customer"]) == (None, "true")
+
+    rich = {"spent": {"DimensionType": "GREATER_THAN", "Values": ["50"]}}
+    started = client.create_segment_estimate(
+        DomainName="shop", SegmentQuery={"Groups": [{"Dimensions": [{"CalculatedAttributes": rich}]}]}
+    )
+    of_estimate = {"DomainName": "shop", "EstimateId": started["EstimateId"]}
+    wait_until(lambda: client.get_segment_estimate(**of_estimate)["Status"] != "RUNNING", "the estimate ends")
+    assert client.get_segment_estimate(**of_estimate)["Estimate"] == "1"
+
+
+def test_a_definition_is_changed_tagged_listed_and_deleted(server: RunningServer) -> None:
+    client = server.client()
+    given = {**SPENT, "CalculatedAttributeName": "changed"}
+    client.create_calculated_attribute_definition(DomainName="shop", **given)
+    of_one = {"DomainName": "shop", "CalculatedAttributeName": "changed"}
+
+    changed = client.update_calculated_attribute_definition(
+        **of_one, Description="By month", Conditions={"Range": {"Value": 30, "Unit": "DAYS"}, "ObjectCount": 5}
+    )
+    arn = ARN.replace("spent", "changed")
+    client.tag_resource(resourceArn=arn, tags={"stage": "test"})
+    first = client.list_calculated_attribute_definitions(DomainName="shop", MaxResults=20)
+    rest = client.list_calculated_attribute_definitions(DomainName="shop", NextToken=first["NextToken"])
+    listed = {one["CalculatedAttributeName"]: one for one in first["Items"] + rest["Items"]}
+
+    assert changed["Conditions"] == {"Range": {"Value": 30, "Unit": "DAYS"}, "ObjectCount": 5}
+    assert (changed["Description"], changed["DisplayName"]) == ("By month", "Spent this year")
+    assert listed["changed"]["Tags"] == {"stage": "test"}
+    assert "CreatedAt" not in listed["_call_count"]
+    assert "Statistic" not in listed["changed"]
+    with pytest.raises(ClientError, match="Calculated attribute definition with name changed already exists"):
+        client.create_calculated_attribute_definition(DomainName="shop", **given)
+    client.delete_calculated_attribute_definition(**of_one)
+    for operation in ("get", "delete"):
+        with pytest.raises(ClientError) as caught:
+            getattr(client, f"{operation}_calculated_attribute_definition")(**of_one)
+        assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    with pytest.raises(ClientError, match="ffff"):
+        client.get_calculated_attribute_for_profile(
+            DomainName="shop", CalculatedAttributeName="_call_count", ProfileId="f" * 32
+        )
