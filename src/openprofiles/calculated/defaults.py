@@ -1,7 +1,8 @@
 """The calculated attributes that every domain has from the beginning.
 
 They can be deleted permanently, and others can be created under their names. Their definitions have no times, as in
-AWS. ``_lifetime_value_high`` and ``_lifetime_value_low`` are missing, since AWS does not say from which value on they hold.
+AWS. ``_lifetime_value_high`` and ``_lifetime_value_low`` are missing, since AWS does not say from which value on they
+hold.
 
 Source: administrator guide, "Default calculated attributes".
 """
