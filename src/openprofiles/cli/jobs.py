@@ -221,11 +221,11 @@ def segment(place: Place, domain: str, output: str, job: str, name: str | None) 
     Example:
       openprofiles jobs segment last --domain demo --name spring-leads
     """
-    from openprofiles.cli.segment_conditions import made_by
+    from openprofiles.segments.condition_text import made_by, name_of_import
 
     job_id = find_job_id(place, domain, job)
     imported = place.call("GetUploadJob", DomainName=domain, JobId=job_id)
-    name = name or f"import-{job_id}"
+    name = name or name_of_import(job_id)
     made = place.call(
         "CreateSegmentDefinition",
         DomainName=domain,

@@ -15,12 +15,13 @@ from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_ids import find_job_id
 from openprofiles.cli.options import Name, UpperCaseChoice, domain_command, limit_option, print_json, print_table
-from openprofiles.cli.segment_conditions import PHRASES, made_by, segment_groups
 from openprofiles.cli.terminal_text import shown
 from openprofiles.cli.text_source import read_text
 from openprofiles.cli.text_table import Column
 from openprofiles.cli.words import count_of, source_name, utc_text
+from openprofiles.errors import InvalidRequest
 from openprofiles.expressions.operators import OPERATORS
+from openprofiles.segments.condition_text import PHRASES, made_by, read_condition, segment_groups
 
 if TYPE_CHECKING:
     from openprofiles.cli.place import Place
@@ -361,7 +362,11 @@ def _groups(
     if file is not None:
         return _read_groups(file)
     if where:
-        return segment_groups(where, lambda: place.list_attributes(domain), any_of=any_of)
+        try:
+            dimensions = [read_condition(one, lambda: place.list_attributes(domain)) for one in where]
+        except InvalidRequest as error:
+            raise CommandFault(f"--where: {error}") from None
+        return segment_groups(dimensions, any_of=any_of)
     return None
 
 

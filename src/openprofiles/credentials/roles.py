@@ -6,8 +6,13 @@ from collections.abc import Mapping
 
 # Not profile:Get*: with GetUploadJobPath a program can replace the file of a waiting job.
 _VIEWER = (
+    "profile:BatchGetCalculatedAttributeForProfile",
     "profile:BatchGetProfile",
+    # It counts, and changes nothing.
+    "profile:CreateSegmentEstimate",
     "profile:DetectProfileObjectType",
+    "profile:GetCalculatedAttributeDefinition",
+    "profile:GetCalculatedAttributeForProfile",
     "profile:GetDomain",
     "profile:GetDomainLayout",
     "profile:GetDomainObjectType",
@@ -15,6 +20,10 @@ _VIEWER = (
     "profile:GetProfileHistoryRecord",
     "profile:GetProfileObjectType",
     "profile:GetProfileObjectTypeTemplate",
+    "profile:GetSegmentDefinition",
+    "profile:GetSegmentEstimate",
+    "profile:GetSegmentMembership",
+    "profile:GetSegmentSnapshot",
     "profile:GetUploadJob",
     "profile:List*",
     "profile:SearchProfiles",

@@ -13,6 +13,7 @@ from openprofiles.definitions.definitions import (
     delete_definition,
     find_definition,
     get_definition,
+    list_all_definitions,
 )
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.expressions.from_segment import from_segment_groups
@@ -89,6 +90,11 @@ def delete_segment(session: Writing, name: str) -> None:
         NotFound: the domain has none of this name.
     """
     delete_definition(session, SEGMENT, name)
+
+
+def has_segment(session: Reading, name: str) -> bool:
+    """Return whether the domain has a segment of this name."""
+    return any(one.name == name for one in list_all_definitions(session, SEGMENT))
 
 
 def segment_expression(session: Reading, name: str) -> Expression:

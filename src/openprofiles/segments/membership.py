@@ -6,15 +6,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openprofiles.errors import NotFound
+from openprofiles.definitions.definitions import list_all_definitions
+from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.expressions.evaluate import Explanation, explain, holds
+from openprofiles.expressions.tree import Expression
 from openprofiles.facts.records import Profile
 from openprofiles.ids import ProfileId
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.profiles import get_profiles, no_such_profile_message
 from openprofiles.profiles.session import Reading
-from openprofiles.segments.definitions import segment_expression
+from openprofiles.segments.definitions import SEGMENT, segment_expression
 from openprofiles.segments.surroundings import ProfileReader, sql_surroundings
+from openprofiles.store.definitions import Definition
 from openprofiles.store.row_sequence import last_reserved
 from openprofiles.store.segment_rows import read_members
 
@@ -72,26 +75,58 @@ def list_members(session: Reading, segment_name: str, *, max_results: int, next_
         InvalidRequest: the segment builds on something that was deleted, or the token is not one of this list.
     """
     expression = segment_expression(session, segment_name)
-    surroundings = sql_surroundings(session)
     after = 0 if next_token is None else int(read_token(_LIST, next_token, (int,))[0])
+    found, end = _find_members(session, expression, after, max_results + 1)
+    if len(found) > max_results:
+        end = found[max_results - 1][0]
+    return MemberPage(
+        [profile_id for _, profile_id in found[:max_results]], None if end is None else write_token(_LIST, [end])
+    )
+
+
+def list_matching(session: Reading, expression: Expression, *, limit: int) -> list[str]:
+    """List the ids of profiles for which an expression holds, if they are found quickly."""
+    found, _ = _find_members(session, expression, 0, limit)
+    return [profile_id for _, profile_id in found]
+
+
+def _find_members(
+    session: Reading, expression: Expression, after: int, limit: int
+) -> tuple[list[tuple[int, str]], int | None]:
+    """Find members above a row number, for a limited time.
+
+    Returns:
+        their row numbers and ids, and where to continue; None: there are no more.
+    """
+    surroundings = sql_surroundings(session)
     domain_id = session.domain.domain_id
     last_pid = last_reserved(session.connection)
     found: list[tuple[int, str]] = []
     ends_at = time.monotonic() + _SECONDS_PER_PAGE
     while after < last_pid:
         upto = after + _ROW_NUMBERS_AT_ONCE
-        limit = max_results + 1 - len(found)
+        left = limit - len(found)
         more = read_members(
-            session.connection, domain_id, expression, surroundings, after_pid=after, upto_pid=upto, limit=limit
+            session.connection, domain_id, expression, surroundings, after_pid=after, upto_pid=upto, limit=left
         )
         found += more
-        after = upto if len(more) < limit else more[-1][0]
-        if len(found) > max_results or time.monotonic() >= ends_at:
+        after = upto if len(more) < left else more[-1][0]
+        if len(found) == limit or time.monotonic() >= ends_at:
             break
-    if len(found) > max_results:
-        after = found[max_results - 1][0]
-    token = write_token(_LIST, [after]) if after < last_pid else None
-    return MemberPage([profile_id for _, profile_id in found[:max_results]], token)
+    return found, after if after < last_pid else None
+
+
+def find_segments_of(session: Reading, profile: Profile, *, limit: int) -> list[tuple[Definition, bool]]:
+    """Find which of the first segments of the domain a profile is in; those that fail are left out."""
+    values = ProfileReader(session).values_of(profile)
+    found = []
+    for definition in list_all_definitions(session, SEGMENT)[:limit]:
+        try:
+            found.append((definition, holds(segment_expression(session, definition.name), values)))
+        except InvalidRequest:
+            # It builds on something that was deleted, as its own page says.
+            continue
+    return found
 
 
 def explain_membership(session: Reading, segment_name: str, profile_id: str) -> Explanation:

@@ -22,7 +22,17 @@ from openprofiles.errors import (
     StoreUnreachable,
 )
 from openprofiles.facts.records import Domain
-from openprofiles.server.console import connect, domains, jobs, object_types, objects, profiles, sign_in, upload
+from openprofiles.server.console import (
+    connect,
+    domains,
+    jobs,
+    object_types,
+    objects,
+    profiles,
+    segments,
+    sign_in,
+    upload,
+)
 from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_files
 from openprofiles.server.console.visitors import (
     HOME_PATH,
@@ -69,6 +79,7 @@ def build_console(services: Services) -> Starlette:
             *profiles.routes(services),
             *object_types.routes(services),
             *objects.routes(services),
+            *segments.routes(services),
             *connect.routes(services),
             *upload.routes(services),
             *jobs.routes(services),

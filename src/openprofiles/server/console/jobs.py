@@ -17,6 +17,8 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.facts.field_labels import full_label_of
 from openprofiles.job_kinds import PHASE_WORDS
 from openprofiles.profiles.session import Reading, Writing
+from openprofiles.segments.condition_text import name_of_import
+from openprofiles.segments.definitions import has_segment
 from openprofiles.server.console.failed_rows import parts_of_file, send_as_csv
 from openprofiles.server.console.job_progress import (
     milliseconds_between_looks,
@@ -240,12 +242,16 @@ def start_undo(visitor: Visitor) -> Response:
 def show_job(visitor: Visitor, fault: str | None = None) -> Response:
     """Show one import."""
     repeated = []
+    segment_name: str | None
     with visitor.reading(*NEEDS[Page.JOB]) as session:
         report, undo = _read(session, _job_id(visitor))
         job = report.job
         groups, more_reasons, failed_rows_kept = read_failures(session, visitor.services.master_key, report)
         if job.completed_at is not None and report.repeated_count:
             repeated = list_repeated_rows(session, job.job_id, max_results=_REPEATED_ROWS_SHOWN).items
+        segment_name = name_of_import(job.job_id)
+        if not visitor.may_open(Page.SEGMENT, session.domain.name) or not has_segment(session, segment_name):
+            segment_name = None
     mapping = None if job.object_type is not None else read_mapping(job.fields, job.unique_key, strict=False)
     fields = () if mapping is None else mapping.fields
     options = JobOptions.from_json(job.options)
@@ -258,6 +264,7 @@ def show_job(visitor: Visitor, fault: str | None = None) -> Response:
         status=200 if fault is None else 400,
         **_shared(visitor, session, report, undo),
         fault=fault,
+        segment_name=segment_name,
         mapping=mapping,
         groups=groups,
         more_reasons=more_reasons,

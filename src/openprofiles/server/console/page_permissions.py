@@ -19,6 +19,8 @@ class Page(StrEnum):
     PROFILES = "profiles"
     PROFILE = "profile"
     PROFILE_FORM = "profile form"
+    SEGMENTS = "segments"
+    SEGMENT = "segment"
     OBJECTS = "objects"
     OBJECT_TYPE = "object type"
 
@@ -33,6 +35,8 @@ NEEDS: Mapping[Page, tuple[str, ...]] = {
     Page.PROFILES: ("profile:SearchProfiles",),
     Page.PROFILE: ("profile:SearchProfiles",),
     Page.PROFILE_FORM: ("profile:SearchProfiles", "profile:UpdateProfile"),
+    Page.SEGMENTS: ("profile:ListSegmentDefinitions",),
+    Page.SEGMENT: ("profile:GetSegmentDefinition",),
     Page.OBJECTS: ("profile:ListProfileObjectTypes",),
     Page.OBJECT_TYPE: ("profile:GetProfileObjectType",),
 }
@@ -52,6 +56,13 @@ ACTION_WORDS: Mapping[str, str] = {
     "profile:SearchProfiles": "search the profiles in {domain}",
     "profile:UpdateProfile": "edit profiles in {domain}",
     "profile:DeleteProfile": "delete profiles from {domain}",
+    "profile:ListSegmentDefinitions": "see the segments of {domain}",
+    "profile:GetSegmentDefinition": "see segments of {domain}",
+    "profile:CreateSegmentDefinition": "create segments of {domain}",
+    "profile:DeleteSegmentDefinition": "delete segments of {domain}",
+    "profile:CreateSegmentEstimate": "count profiles in {domain}",
+    "profile:GetSegmentEstimate": "count profiles in {domain}",
+    "profile:GetSegmentMembership": "see the members of segments of {domain}",
     "profile:ListProfileObjectTypes": "see the object types of {domain}",
     "profile:GetProfileObjectType": "see object types of {domain}",
     "profile:PutProfileObjectType": "define object types of {domain}",
@@ -66,7 +77,7 @@ ACTION_WORDS: Mapping[str, str] = {
 }
 
 # Pages whose address needs only the name of the domain, in the order of their tabs.
-TABS = (Page.DOMAIN, Page.UPLOAD, Page.JOBS, Page.PROFILES, Page.OBJECTS)
+TABS = (Page.DOMAIN, Page.UPLOAD, Page.JOBS, Page.PROFILES, Page.SEGMENTS, Page.OBJECTS)
 
 # Messages about what was done, for pages that do not show it otherwise; an address names a message by its key.
 DONE_MESSAGES: Mapping[str, str] = {
@@ -76,6 +87,8 @@ DONE_MESSAGES: Mapping[str, str] = {
     "job-stopped": "Import stopping.",
     "undo-started": "Undo started.",
     "profile-deleted": "Profile deleted.",
+    "segment-created": "Segment created.",
+    "segment-deleted": "Segment deleted.",
     "object-type-saved": "Object type saved.",
     "object-type-deleted": "Object type deleted. Its objects are being removed.",
     "object-ingested": "Object ingested.",

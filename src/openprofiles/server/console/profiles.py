@@ -9,6 +9,8 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from openprofiles.calculated.definitions import list_calculated
+from openprofiles.calculated.profile_values import calculate_for
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.field_labels import full_label_of, label_of
 from openprofiles.facts.keys import SearchKey, field_key_name
@@ -37,6 +39,7 @@ from openprofiles.profiles.profiles import (
 )
 from openprofiles.profiles.search import SearchPage, search_profiles
 from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
+from openprofiles.segments.membership import find_segments_of
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import GROUPS
 from openprofiles.server.console.profile_form import (
@@ -53,10 +56,13 @@ from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, signed_in
 from openprofiles.server.services import Services
 from openprofiles.store.change_actions import action_words
+from openprofiles.store.definitions import Definition
 from openprofiles.uploads import jobs
 
 _PROFILES_PER_PAGE = 25
 _CHANGES_PER_PAGE = 10
+_SEGMENTS_SHOWN = 50
+_MEMBERSHIP = "profile:GetSegmentMembership"
 _OBJECTS_PER_TYPE = 5
 
 _KIND_WORDS = {
@@ -134,6 +140,8 @@ def show_profile(visitor: Visitor) -> Response:
     changes = last_job = None
     object_types: dict[str, str] = {}
     objects: list[ObjectsOfType] = []
+    segments: list[tuple[Definition, bool]] = []
+    calculated: list[tuple[str, str]] = []
     with visitor.reading(*NEEDS[Page.PROFILE]) as session:
         domain, profile = session.domain, get_profile(session, visitor.request.path_params["profile_id"])
         if visitor.may("profile:ListProfileHistoryRecords", domain.name):
@@ -148,6 +156,13 @@ def show_profile(visitor: Visitor) -> Response:
             object_types = {one.path: one.object_type for one in lineage if one.object_type is not None}
         if profile.object_count and visitor.may("profile:ListProfileObjects", domain.name):
             objects = list_newest_objects(session, profile.pid, per_type=_OBJECTS_PER_TYPE)
+        if all(visitor.may(action, domain.name) for action in (*NEEDS[Page.SEGMENT], _MEMBERSHIP)):
+            segments = find_segments_of(session, profile, limit=_SEGMENTS_SHOWN)
+        if visitor.may("profile:ListCalculatedAttributesForProfile", domain.name):
+            values = calculate_for(session, [profile], list_calculated(session))
+            calculated = [
+                (one.summary.get("DisplayName", one.name), value.text) for _, one, value in values if value.text
+            ]
         if profile.last_upload_job is not None and visitor.may_open(Page.JOB, domain.name):
             last_job = jobs.find_job_of_number(session, profile.last_upload_job)
     return visitor.page(
@@ -157,6 +172,8 @@ def show_profile(visitor: Visitor) -> Response:
         title=_title_of(profile),
         groups=_shown_groups(profile, object_types),
         objects=objects,
+        segments=segments,
+        calculated=calculated,
         last_job=last_job,
         changes=changes,
         action_words=action_words,

@@ -1,0 +1,307 @@
+"""The pages of segments: a list, a form with a live count, the members of a segment, and why a profile is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openprofiles.definitions.definitions import get_definition, list_definitions
+from openprofiles.errors import DomainError, InvalidRequest
+from openprofiles.expressions.evaluate import Explanation
+from openprofiles.expressions.operators import OPERATORS
+from openprofiles.facts.standard_profile import FIELD_BY_PATH
+from openprofiles.profiles.profiles import get_profile, get_profiles
+from openprofiles.profiles.session import Reading, Writing
+from openprofiles.segments.condition_text import (
+    described,
+    made_by,
+    make_dimension,
+    name_of_import,
+    segment_groups,
+    words_of,
+)
+from openprofiles.segments.definitions import (
+    GROUPS,
+    SEGMENT,
+    create_segment,
+    delete_segment,
+    expression_of,
+    require_valid,
+    segment_expression,
+)
+from openprofiles.segments.estimates import QUERY, start_estimate
+from openprofiles.segments.membership import explain_membership, list_matching, list_members
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
+from openprofiles.server.console.profile_list import result_of
+from openprofiles.server.console.visitors import Visitor, json_answer, signed_in
+from openprofiles.server.services import Services
+from openprofiles.uploads.jobs import get_job
+from openprofiles.uploads.mappings.known_attributes import list_known_attributes
+
+CREATING = "profile:CreateSegmentDefinition"
+MEMBERSHIP = "profile:GetSegmentMembership"
+_DELETING = "profile:DeleteSegmentDefinition"
+_ESTIMATING = ("profile:CreateSegmentEstimate", "profile:GetSegmentEstimate")
+_SEGMENTS_PER_PAGE = 100
+_MEMBERS_PER_PAGE = 25
+_EXAMPLES = 10
+_FIRST_ROWS = 3
+_MOST_ROWS = 60
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One condition of the form, as it was typed."""
+
+    name: str = ""
+    operator: str = "INCLUSIVE"
+    values: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.name.strip() and not self.values.strip()
+
+
+def routes(services: Services) -> list[Route]:
+    """Return the routes of ``/console/domains/{domain_name}/segments`` and below."""
+    base = "/console/domains/{domain_name}/segments"
+    one = base + "/{segment}"
+    return [
+        Route(base, signed_in(services, show_list), methods=["GET"]),
+        Route(base, signed_in(services, create), methods=["POST"]),
+        # Names of segments have no point.
+        Route(base + "/new.form", signed_in(services, show_form), methods=["GET"]),
+        Route(base + "/new.form", signed_in(services, add_row), methods=["POST"]),
+        Route(base + "/new.count", signed_in(services, count), methods=["POST"]),
+        Route(one, signed_in(services, show), methods=["GET"]),
+        Route(one + "/count", signed_in(services, count_segment), methods=["POST"]),
+        Route(one + "/delete", signed_in(services, delete), methods=["POST"]),
+        Route(one + "/members/{profile_id}", signed_in(services, show_member), methods=["GET"]),
+        Route(
+            "/console/domains/{domain_name}/jobs/{job_id}/segment",
+            signed_in(services, create_of_job),
+            methods=["POST"],
+        ),
+    ]
+
+
+def show_list(visitor: Visitor) -> Response:
+    """List the segments of a domain."""
+    query = visitor.request.query_params
+    with visitor.reading(*NEEDS[Page.SEGMENTS]) as session:
+        page = list_definitions(
+            session,
+            SEGMENT,
+            list_name="segments",
+            max_results=_SEGMENTS_PER_PAGE,
+            next_token=query.get("next-token"),
+        )
+    return visitor.page(
+        "segments.html",
+        domain=session.domain,
+        segments=page.definitions,
+        next_token=page.next_token,
+        is_first="next-token" not in query,
+    )
+
+
+def show_form(visitor: Visitor) -> Response:
+    """Show an empty form."""
+    return _form_page(visitor, {}, [_Row()] * _FIRST_ROWS)
+
+
+def add_row(visitor: Visitor) -> Response:
+    """Show the form again with another condition."""
+    form = visitor.form()
+    return _form_page(visitor, form, [*_rows_of(form), _Row()][:_MOST_ROWS])
+
+
+def create(visitor: Visitor) -> Response:
+    """Create a segment of the conditions in the form."""
+    form = visitor.form()
+    name = form.get("name", "").strip()
+    summary = {"DisplayName": form.get("display_name", "").strip() or name}
+    if description := form.get("description", "").strip():
+        summary["Description"] = description
+    try:
+        if not _NAME.match(name):
+            raise InvalidRequest("The name must have 1 to 64 letters, digits, _ and -.")
+        with visitor.writing(*NEEDS[Page.SEGMENTS], CREATING) as session:
+            create_segment(session, name, summary, _body_of(session, form), {})
+    except DomainError as error:
+        return _form_page(visitor, form, _rows_of(form), str(error))
+    return _to_segment(visitor, name, "segment-created")
+
+
+def create_of_job(visitor: Visitor) -> Response:
+    """Create a segment of the profiles that an import has created."""
+    job_id = str(visitor.request.path_params["job_id"])
+    name = name_of_import(job_id)
+    with visitor.writing(*NEEDS[Page.JOB], CREATING) as session:
+        job = get_job(session, job_id)
+        create_segment(session, name, {"DisplayName": job.display_name}, {GROUPS: made_by(job_id)}, {})
+    return _to_segment(visitor, name, "segment-created")
+
+
+def count(visitor: Visitor) -> Response:
+    """Start to count the profiles for the form, and find some, for a script."""
+    form = visitor.form()
+    with visitor.writing(CREATING, MEMBERSHIP, *_ESTIMATING) as session:
+        try:
+            return _counting(session, _body_of(session, form))
+        except InvalidRequest as error:
+            return json_answer({"message": str(error)}, 400)
+
+
+def count_segment(visitor: Visitor) -> Response:
+    """Start to count the members of a segment, for a script."""
+    with visitor.writing(*NEEDS[Page.SEGMENT], *_ESTIMATING) as session:
+        found = get_definition(session, SEGMENT, _segment_in_path(visitor))
+        try:
+            return json_answer({"EstimateId": start_estimate(session, _query_of(found.body))})
+        except InvalidRequest as error:
+            return json_answer({"message": str(error)}, 400)
+
+
+def show(visitor: Visitor) -> Response:
+    """Show a segment with some of its members."""
+    name, query = _segment_in_path(visitor), visitor.request.query_params
+    members, next_token, fault = None, None, None
+    with visitor.reading(*NEEDS[Page.SEGMENT]) as session:
+        found = get_definition(session, SEGMENT, name)
+        try:
+            lines = list(described(segment_expression(session, name)))
+            if visitor.may(MEMBERSHIP, session.domain.name):
+                page = list_members(session, name, max_results=_MEMBERS_PER_PAGE, next_token=query.get("next-token"))
+                members = [result_of(one) for one in get_profiles(session, page.profile_ids).profiles]
+                next_token = page.next_token
+        except InvalidRequest as error:
+            lines, fault = [], str(error)
+    return visitor.page(
+        "segment.html",
+        domain=session.domain,
+        segment=found.definition,
+        lines=lines,
+        members=members,
+        next_token=next_token,
+        is_first="next-token" not in query,
+        fault=fault,
+        may_count=all(visitor.may(action, session.domain.name) for action in _ESTIMATING),
+    )
+
+
+def show_member(visitor: Visitor) -> Response:
+    """Show why a profile is a member of a segment, or is not."""
+    name = _segment_in_path(visitor)
+    profile_id = str(visitor.request.path_params["profile_id"])
+    with visitor.reading(*NEEDS[Page.SEGMENT], MEMBERSHIP) as session:
+        profile = get_profile(session, profile_id)
+        explained = explain_membership(session, name, profile_id)
+    return visitor.page(
+        "segment_member.html",
+        domain=session.domain,
+        segment_name=name,
+        profile=result_of(profile),
+        is_member=explained.holds,
+        lines=list(_explained(explained)),
+    )
+
+
+def delete(visitor: Visitor) -> Response:
+    """Delete a segment."""
+    with visitor.writing(*NEEDS[Page.SEGMENT], _DELETING) as session:
+        delete_segment(session, _segment_in_path(visitor))
+    path = path_of_tab(Page.SEGMENTS, visitor.domain_name)
+    return visitor.redirect_after(
+        visitor.domain_name, "segment-deleted", (Page.SEGMENTS, f"{path}?done=segment-deleted")
+    )
+
+
+def _to_segment(visitor: Visitor, name: str, done: str) -> Response:
+    path = f"{path_of_tab(Page.SEGMENTS, visitor.domain_name)}/{name}?done={done}"
+    return visitor.redirect_after(visitor.domain_name, done, (Page.SEGMENT, path))
+
+
+def _form_page(visitor: Visitor, form: Mapping[str, str], rows: list[_Row], fault: str | None = None) -> Response:
+    with visitor.reading(*NEEDS[Page.SEGMENTS], CREATING) as session:
+        attributes = _known_attributes(session)
+    return visitor.page(
+        "segment_form.html",
+        status=200 if fault is None else 400,
+        domain=session.domain,
+        form=form,
+        rows=rows,
+        fields=[*FIELD_BY_PATH, *(f"Attributes.{name}" for name in attributes)],
+        operators=list(OPERATORS.values()),
+        may_count=all(visitor.may(one, session.domain.name) for one in (MEMBERSHIP, *_ESTIMATING)),
+        may_add=len(rows) < _MOST_ROWS,
+        fault=fault,
+    )
+
+
+def _rows_of(form: Mapping[str, str]) -> list[_Row]:
+    numbers = sorted(int(name[5:]) for name in form if re.fullmatch(r"name-[0-9]{1,3}", name))
+    rows = [
+        _Row(form[f"name-{one}"], form.get(f"operator-{one}", "INCLUSIVE"), form.get(f"values-{one}", ""))
+        for one in numbers
+    ]
+    return rows or [_Row()] * _FIRST_ROWS
+
+
+def _body_of(session: Reading, form: Mapping[str, str]) -> dict[str, Any]:
+    """Make the body of a segment of the conditions in the form; without conditions, everybody.
+
+    Raises:
+        InvalidRequest: a condition is not complete, or not valid.
+    """
+    dimensions = []
+    for row in _rows_of(form):
+        if row.is_blank:
+            continue
+        operator = OPERATORS.get(row.operator)
+        if not row.name.strip() or operator is None:
+            raise InvalidRequest("Each condition needs a field and an operator.")
+        dimensions.append(make_dimension(row.name.strip(), operator, row.values, lambda: _known_attributes(session)))
+    body = {GROUPS: segment_groups(dimensions, any_of=form.get("joined") == "ANY")} if dimensions else {}
+    require_valid(session, expression_of(session, body, GROUPS))
+    return body
+
+
+def _known_attributes(session: Reading) -> list[str]:
+    return list(list_known_attributes(lambda: nullcontext(session)))
+
+
+def _query_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {QUERY: body[GROUPS]} if GROUPS in body else {}
+
+
+def _counting(session: Writing, body: Mapping[str, Any]) -> Response:
+    examples = list_matching(session, expression_of(session, body, GROUPS), limit=_EXAMPLES)
+    found = [result_of(one) for one in get_profiles(session, examples).profiles]
+    return json_answer(
+        {
+            "EstimateId": start_estimate(session, _query_of(body)),
+            "Examples": [{"ProfileId": one["id"], "Title": one["name"] or one["email"] or one["id"]} for one in found],
+        }
+    )
+
+
+def _explained(one: Explanation, depth: int = 0) -> Iterator[tuple[int, bool, str, str]]:
+    """Yield the parts of an explanation: depth, whether it holds, in words, and what was found."""
+    found = "" if one.found is None else f"is {one.found}"
+    if one.reason is not None:
+        found = "has no value" if one.found is None else f"{found}, which is {one.reason.value}"
+    yield depth, one.holds, words_of(one.expression), found
+    for part in one.parts:
+        yield from _explained(part, depth + 1)
+
+
+def _segment_in_path(visitor: Visitor) -> str:
+    return str(visitor.request.path_params["segment"])
