@@ -35,10 +35,11 @@ PARTS = (
     "small",
     "history",
     "objects",
+    "segments",
 )
 # These modules print a table, without a server and without rounds. They are imported only when they run, since they use
 # modules of openprofiles, which another commit may not have.
-TABLES = ("encodings", "small", "history", "objects")
+TABLES = ("encodings", "small", "history", "objects", "segments")
 # PostgreSQL takes as long as all other parts together, and the niceness has to be chosen only once.
 DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
 FULL_PARTS = (*DEFAULT_PARTS, "postgresql")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from openprofiles.clock import Clock
 from openprofiles.expressions.tree import EVERYBODY
 from openprofiles.job_kinds import SEGMENT_ESTIMATE
-from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import expression_of, require_valid
 from openprofiles.segments.estimates import QUERY
-from openprofiles.segments.run_end import run_segment_job
+from openprofiles.segments.run_end import Counts, OpenState, run_segment_job
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.settings import Settings
 from openprofiles.store.leased_jobs import LeasedJob
@@ -22,9 +21,11 @@ def run(store: LeasedStore, _settings: Settings, clock: Clock) -> None:
     run_segment_job(store, SEGMENT_ESTIMATE, clock, _count)
 
 
-def _count(job: LeasedJob, found: SegmentRun, session: Reading) -> tuple[int, int]:
-    expression = expression_of(session, found.request, QUERY)
-    require_valid(session, expression)
-    surroundings = sql_surroundings(session)
-    members = count_members(session.connection, job.domain_id, expression, surroundings)
-    return members, count_members(session.connection, job.domain_id, EVERYBODY, surroundings)
+def _count(job: LeasedJob, found: SegmentRun, open_state: OpenState) -> Counts:
+    with open_state() as session:
+        expression = expression_of(session, found.request, QUERY)
+        require_valid(session, expression)
+        surroundings = sql_surroundings(session)
+        members = count_members(session.connection, job.domain_id, expression, surroundings)
+        everybody = count_members(session.connection, job.domain_id, EVERYBODY, surroundings)
+    return Counts(session.now, members, everybody)

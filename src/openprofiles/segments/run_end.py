@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from openprofiles.clock import Clock
 from openprofiles.errors import InvalidRequest
@@ -13,6 +15,7 @@ from openprofiles.profiles.session import Reading
 from openprofiles.store.domains import find_domain_by_number
 from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.store.leased_store import LeasedStore
+from openprofiles.store.segment_rows import allow_long_statements
 from openprofiles.store.segment_runs import SegmentRun, find_run, write_counts
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 
@@ -21,17 +24,33 @@ class RunFailed(Exception):
     """A job cannot do what it was asked for; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a job has found.
+
+    Attributes:
+        as_of: the state of the store that the numbers hold for.
+    """
+
+    as_of: datetime
+    member_count: int
+    profile_count: int
+
+
+OpenState: TypeAlias = Callable[[], AbstractContextManager[Reading]]
+
+
 def run_segment_job(
-    store: LeasedStore, kind: JobKind, clock: Clock, work: Callable[[LeasedJob, SegmentRun, Reading], tuple[int, int]]
+    store: LeasedStore, kind: JobKind, clock: Clock, work: Callable[[LeasedJob, SegmentRun, OpenState], Counts]
 ) -> None:
     """Run the work of the leased job, and end it.
 
     Args:
-        work: gets the job and one state of the store; returns how many members and how many profiles there are.
+        work: gets the job, and what opens one state of the store, which it must not keep open while it waits for
+            others.
     """
     job = store.read_job()
-    as_of: datetime | None = None
-    counts: tuple[int, int] | None = None
+    counts: Counts | None = None
     status, reason, message = UploadJobStatus.SUCCEEDED, None, None
     if job.stop_requested or job.domain_deleted:
         status = UploadJobStatus.STOPPED
@@ -40,16 +59,19 @@ def run_segment_job(
         message = job.failure_message or kind.gave_up_message
     else:
         try:
-            with _state(store, kind, job, clock()) as (found, session):
-                as_of = session.now
-                counts = work(job, found, session)
+            counts = work(job, _find(store, kind, job), lambda: _state(store, job, clock()))
         except (InvalidRequest, RunFailed) as error:
             # What the segment names may have been deleted after the request.
             status, reason, message = UploadJobStatus.FAILED, VALIDATION_FAILURE, str(error)
     with store.chunk():
-        if counts is not None and as_of is not None:
-            members, profiles = counts
-            write_counts(store.connection, job.job_id, as_of=as_of, member_count=members, profile_count=profiles)
+        if counts is not None:
+            write_counts(
+                store.connection,
+                job.job_id,
+                as_of=counts.as_of,
+                member_count=counts.member_count,
+                profile_count=counts.profile_count,
+            )
         store.end_job(
             status=status,
             reason=reason,
@@ -60,11 +82,19 @@ def run_segment_job(
         )
 
 
+def _find(store: LeasedStore, kind: JobKind, job: LeasedJob) -> SegmentRun:
+    with store.store.read() as connection:
+        found = find_run(connection, kind, job.domain_id, job.job_id)
+    if found is None:
+        raise LookupError("The job has no details.")
+    return found
+
+
 @contextmanager
-def _state(store: LeasedStore, kind: JobKind, job: LeasedJob, now: datetime) -> Iterator[tuple[SegmentRun, Reading]]:
+def _state(store: LeasedStore, job: LeasedJob, now: datetime) -> Iterator[Reading]:
     with store.store.read() as connection:
         domain = find_domain_by_number(connection, job.domain_id)
-        found = find_run(connection, kind, job.domain_id, job.job_id)
-        if domain is None or found is None:
+        if domain is None:
             raise RunFailed("The domain was deleted.")
-        yield found, Reading(connection=connection, domain=domain, now=now)
+        allow_long_statements(connection)
+        yield Reading(connection=connection, domain=domain, now=now)

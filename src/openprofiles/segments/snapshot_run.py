@@ -1,7 +1,7 @@
 """The job that exports the members of a segment.
 
-It reads one state of the store into files in the scratch folder, and sends each part once it is complete. The manifest
-comes last, so an export with a manifest is whole. A job that was interrupted begins again, and replaces what it sent.
+It reads one state of the store into files in the scratch folder, and then sends them. The manifest comes last, so an
+export with a manifest is whole. A job that was interrupted begins again, and replaces what it sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import GROUPS, SORT, expression_of, require_valid
 from openprofiles.segments.exports.destinations import TEST_FILE, Destination, ExportFailed, open_destination
 from openprofiles.segments.exports.files import Part, write_csv, write_json_lines, write_orc
-from openprofiles.segments.run_end import RunFailed, run_segment_job
+from openprofiles.segments.run_end import Counts, OpenState, RunFailed, run_segment_job
 from openprofiles.segments.snapshots import DATA_FORMAT, DESTINATION, ENCRYPTION_KEY, NAME
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.settings import Settings
@@ -39,59 +39,71 @@ def run(store: LeasedStore, settings: Settings, clock: Clock) -> None:
     run_segment_job(store, SEGMENT_SNAPSHOT, clock, partial(_export, settings))
 
 
-def _export(settings: Settings, job: LeasedJob, found: SegmentRun, session: Reading) -> tuple[int, int]:
-    request = found.request
-    expression = expression_of(session, request, GROUPS)
-    require_valid(session, expression)
-    surroundings = sql_surroundings(session)
-    profile_count = count_members(session.connection, job.domain_id, EVERYBODY, surroundings)
-    export = SegmentExport(session.connection, job.domain_id, expression, surroundings)
+def _export(settings: Settings, job: LeasedJob, found: SegmentRun, open_state: OpenState) -> Counts:
     # Named after the job, so that it is removed if this process dies.
     folder = settings.scratch_folder / job.job_id
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         destination = open_destination(
-            request[DESTINATION], settings.export_folder, encryption_key=request.get(ENCRYPTION_KEY)
+            found.request[DESTINATION], settings.export_folder, encryption_key=found.request.get(ENCRYPTION_KEY)
         )
         destination.put_text(TEST_FILE, "A test of openprofiles: it may write here.\n")
-        member_count = _write_all(export, destination, session, job.job_id, request, folder)
+        # The state is closed before the files are sent: a slow bucket must not keep it open.
+        with open_state() as session:
+            everybody, names, parts = _write_all(job, found.request, session, folder)
+        counts = Counts(session.now, sum(part.rows for part in parts), everybody)
+        _send_all(destination, job.job_id, session, found.request, names, parts)
     except ExportFailed as error:
         raise RunFailed(str(error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return member_count, profile_count
+    return counts
 
 
 def _write_all(
-    export: SegmentExport,
+    job: LeasedJob, request: Mapping[str, Any], session: Reading, folder: Path
+) -> tuple[int, list[str] | None, list[Part]]:
+    """Write all files into the folder.
+
+    Returns:
+        how many profiles the domain has, the names of the columns, and the parts.
+    """
+    expression = expression_of(session, request, GROUPS)
+    require_valid(session, expression)
+    surroundings = sql_surroundings(session)
+    everybody = count_members(session.connection, job.domain_id, EVERYBODY, surroundings)
+    export = SegmentExport(session.connection, job.domain_id, expression, surroundings)
+    names, parts = _parts(export, request[DATA_FORMAT], _order(export, request), folder)
+    return everybody, names, list(parts)
+
+
+def _send_all(
     destination: Destination,
-    session: Reading,
     snapshot_id: str,
+    session: Reading,
     request: Mapping[str, Any],
-    folder: Path,
-) -> int:
-    """Write and send all parts and the manifest; return how many members there are."""
+    names: list[str] | None,
+    parts: list[Part],
+) -> None:
+    """Send all files, and the manifest at the end."""
     prefix = f"{request[NAME]}/{snapshot_id}"
-    order = _order(export, request)
-    names, parts = _parts(export, request[DATA_FORMAT], order, folder)
     sent: list[dict[str, Any]] = []
     for part in parts:
         destination.put_file(f"{prefix}/{part.file.name}", part.file)
         sent.append({"Name": part.file.name, "Rows": part.rows, "Bytes": part.file.stat().st_size})
         part.file.unlink()
-    member_count: int = sum(one["Rows"] for one in sent)
     manifest = {
         "SnapshotId": snapshot_id,
         "DomainName": session.domain.name,
         NAME: request[NAME],
         DATA_FORMAT: request[DATA_FORMAT],
         "AsOf": session.now.isoformat(),
-        "Members": member_count,
+        "Members": sum(part.rows for part in parts),
         "Columns": names,
         "Files": sent,
     }
     destination.put_text(f"{prefix}/manifest.json", json.dumps(manifest, indent=2) + "\n")
-    return member_count
 
 
 def _parts(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from openprofiles.expressions.tree import Expression
@@ -52,9 +51,6 @@ class SegmentExport:
         self, connection: Connection, domain_id: int, expression: Expression, surroundings: Surroundings
     ) -> None:
         self._dialect = connection.dialect.name
-        if self._dialect == "postgresql":
-            # A large domain takes longer than a request may.
-            connection.execute(text("set local statement_timeout = 0"))
         # Row by row, not all into memory first.
         self._connection = connection.execution_options(stream_results=True, max_row_buffer=_ROWS_AT_ONCE)
         self._members = members_condition(self._dialect, domain_id, expression, surroundings)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import LAST_MOMENT_MS, to_milliseconds
@@ -17,6 +18,12 @@ from openprofiles.store.expressions.postgresql_tests import PostgresqlTests
 from openprofiles.store.expressions.sqlite_tests import SqliteTests
 
 _TESTS: dict[str, type[EngineTests]] = {"sqlite": SqliteTests, "postgresql": PostgresqlTests}
+
+
+def allow_long_statements(connection: Connection) -> None:
+    """Let the statements of this transaction take longer than a request may."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("set local statement_timeout = 0"))
 
 
 def count_members(connection: Connection, domain_id: int, expression: Expression, surroundings: Surroundings) -> int:

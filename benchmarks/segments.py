@@ -1,0 +1,324 @@
+"""Measure segments on a million profiles: counts, exports, membership over HTTP, and calculated attributes.
+
+Processor seconds of the process; on PostgreSQL those of the connection's process for counts, and both for exports.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from acceptance.running import running_server
+from openprofiles.calculated.definitions import get_calculated, list_calculated
+from openprofiles.calculated.profile_values import calculate_for, calculate_for_all
+from openprofiles.expressions.operators import OPERATORS
+from openprofiles.expressions.tree import EVERYBODY, Every, Expression, Field, Some, Test
+from openprofiles.objects import objects, type_definitions
+from openprofiles.profiles.domains import create_domain
+from openprofiles.profiles.session import reading, writing
+from openprofiles.segments.exports.files import write_csv, write_json_lines, write_orc
+from openprofiles.settings import PostgresqlUrl, Settings
+from openprofiles.store.connections import Connection, Store
+from openprofiles.store.expressions.conditions import Surroundings
+from openprofiles.store.expressions.fragments import Sql
+from openprofiles.store.open import open_store
+from openprofiles.store.postgresql import PostgresqlStore
+from openprofiles.store.segment_export import SegmentExport
+from openprofiles.store.segment_rows import count_members
+from openprofiles.store.sqlite import SqliteStore
+from postgresql_server import PostgresqlServer
+
+ROWS = 1_000_000
+_ROUNDS = 3
+_MEMBERSHIPS = 300
+_OBJECTS_OF_ONE, _PROFILES_WITH_OBJECTS, _OBJECTS_EACH = 1_000, 5_000, 20
+_ADDRESS = ("Address1", "City", "State", "Country", "PostalCode", "County", "Province")
+_SCALARS = (
+    "AccountNumber", "PartyTypeString", "BusinessName", "FirstName", "MiddleName", "LastName", "BirthDate",
+    "GenderString", "PhoneNumber", "MobilePhoneNumber", "HomePhoneNumber", "BusinessPhoneNumber", "EmailAddress",
+    "PersonalEmailAddress", "BusinessEmailAddress", "AdditionalInformation",
+)  # fmt: skip
+_ATTRIBUTES = ("tier", "ltv", "last_purchase", "segment", "score", "channel", "visits", "rare")
+
+
+def measure_table() -> str:
+    """Measure everything; return the tables of benchmarks/README.md."""
+    server = PostgresqlServer(("fsync=on", "shared_buffers=512MB", "max_wal_size=4GB"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            file = _make_file(folder / "customers.csv")
+            url = server.create_database()
+            for more in ((), ("--store", url)):
+                arguments = (
+                    "--data",
+                    str(folder / "data"),
+                    "--domain",
+                    "shop",
+                    "--unique-key",
+                    "AccountNumber",
+                    "--yes",
+                )
+                command = [sys.executable, "-m", "openprofiles", "import", str(file), *arguments, *more]
+                subprocess.run(command, check=True, capture_output=True)
+            file.unlink()
+            stores: dict[str, Store] = {
+                "SQLite": SqliteStore(folder / "data" / "openprofiles.db"),
+                "PostgreSQL": PostgresqlStore(PostgresqlUrl(url)),
+            }
+            with stores["PostgreSQL"].write() as connection:
+                connection.execute(text("analyze profile"))
+            counts = _measure_counts(stores)
+            exports = _measure_exports(stores, folder / "exports")
+            for store in stores.values():
+                store.close()
+            membership = _measure_membership(folder / "data")
+            return "\n\n".join((counts, exports, membership, _measure_calculated(folder / "objects")))
+        finally:
+            server.close()
+
+
+def _make_file(path: Path) -> Path:
+    """Write customers with 30 columns and 8 attributes, the same on every machine."""
+    draw = random.Random(7)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        addresses = [f"{address}.{member}" for address in ("Address", "ShippingAddress") for member in _ADDRESS]
+        writer.writerow([*_SCALARS, *addresses, *_ATTRIBUTES])
+        for row in range(ROWS):
+            day = f"20{draw.randrange(15, 27)}-{draw.randrange(1, 13):02}-{draw.randrange(1, 29):02}"
+            places = [
+                value
+                for _ in range(2)
+                for value in (
+                    f"{row % 9000} Main Street", draw.choice(("Chicago", "Berlin", "Paris", "Oslo", "Austin")),
+                    draw.choice(("IL", "NY", "CA", "TX")), draw.choice(("US", "US", "US", "CA", "DE", "FR")),
+                    str(draw.randrange(10_000, 99_999)), f"County {row % 90}", f"Prov {row % 30}",
+                )
+            ]  # fmt: skip
+            writer.writerow(
+                [
+                    f"C{row:08}", draw.choice(("INDIVIDUAL", "BUSINESS")), f"Firm {row % 5000}",
+                    draw.choice(("Anna", "Bob", "Cleo", "Dan")) + str(row % 1009), "M",
+                    draw.choice(("Smith", "Jones", "Lee")) + str(row % 1013),
+                    f"19{draw.randrange(40, 99)}-{draw.randrange(1, 13):02}-{draw.randrange(1, 29):02}",
+                    draw.choice(("MALE", "FEMALE")), *(f"+1{code}{2_000_000 + row}" for code in (202, 303, 404, 505)),
+                    f"c{row}@example.com", f"p{row}@example.org", f"b{row}@example.net", f"note {row % 100}", *places,
+                    draw.choice(("gold", "silver", "bronze", "basic")), f"{draw.random() * 5000:.2f}",
+                    f"{day}T{draw.randrange(24):02}:00:00Z" if row % 2 else day, draw.choice("abcdefgh"),
+                    str(draw.randrange(100)), draw.choice(("web", "shop", "phone")), str(draw.randrange(40)),
+                    "jackpot" if row % 1000 == 0 else "no",
+                ]
+            )  # fmt: skip
+    return path
+
+
+def _test(path: str, name: str, *values: str) -> Test:
+    return Test(Field(path), OPERATORS[name], values)
+
+
+_STANDARD = (
+    _test("Address.Country", "INCLUSIVE", "US", "CA"), _test("GenderString", "INCLUSIVE", "FEMALE"),
+    _test("Address.City", "EXCLUSIVE", "Oslo"), _test("PartyTypeString", "INCLUSIVE", "INDIVIDUAL"),
+    _test("Address.State", "INCLUSIVE", "IL", "NY", "CA"), _test("FirstName", "BEGINS_WITH", "A", "B", "C"),
+    _test("EmailAddress", "ENDS_WITH", "example.com"), _test("LastName", "CONTAINS", "e"),
+    _test("ShippingAddress.Country", "INCLUSIVE", "US", "CA", "DE"), _test("BusinessName", "BEGINS_WITH", "Firm"),
+)  # fmt: skip
+_CUSTOM = tuple(
+    _test(f"Attributes.{name}", operator, *values)
+    for name, operator, *values in (
+        ("tier", "INCLUSIVE", "gold", "silver"), ("ltv", "GREATER_THAN", "1000"), ("segment", "EXCLUSIVE", "a"),
+        ("channel", "INCLUSIVE", "web", "shop"), ("score", "LESS_THAN", "80"), ("visits", "GREATER_THAN", "3"),
+        ("rare", "INCLUSIVE", "no"), ("tier", "EXCLUSIVE", "basic"), ("channel", "CONTAINS", "e"),
+        ("score", "GREATER_THAN", "5"),
+    )
+)  # fmt: skip
+_CASES: tuple[tuple[str, Expression, tuple[float | None, float | None]], ...] = (
+    ("everybody", EVERYBODY, (None, None)),
+    ("1 standard condition", Every(_STANDARD[:1]), (0.35, 0.45)),
+    ("5 standard conditions", Every(_STANDARD[:5]), (0.35, 0.45)),
+    ("10 standard conditions", Every(_STANDARD), (0.35, 0.45)),
+    ("any of 10 standard conditions", Some(_STANDARD), (0.35, 0.45)),
+    ("1 attribute", Every(_CUSTOM[:1]), (1.1, 1.0)),
+    ("5 attributes", Every(_CUSTOM[:5]), (1.1, 1.0)),
+    ("10 attributes", Every(_CUSTOM), (1.1, 1.0)),
+    ("a rare attribute", _test("Attributes.rare", "INCLUSIVE", "jackpot"), (1.1, 1.0)),
+    ("5 standard conditions and 5 attributes", Every(_STANDARD[:5] + _CUSTOM[:5]), (1.1, 1.0)),
+    ("a date", _test("BirthDate", "BEFORE", "1980-01-01"), (1.6, 3.5)),
+    ("a date in an attribute, relative", _test("Attributes.last_purchase", "BETWEEN", "now-3y"), (1.6, 3.5)),
+)
+
+
+def _no_segment(name: str) -> Expression:
+    raise LookupError(name)
+
+
+def _surroundings() -> Surroundings:
+    nothing = Sql("1 = 0")
+    return Surroundings(
+        now=datetime.now(UTC),
+        segment=_no_segment,
+        calculated_test=lambda _test: nothing,
+        is_of_job=lambda _relation, _job: nothing,
+    )
+
+
+def _seconds_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def _connected(store: Store) -> Iterator[tuple[Connection, Callable[[], float]]]:
+    """Open a connection; yield it with a function that returns the processor seconds of who counts."""
+    with store.read() as connection:
+        if connection.dialect.name == "sqlite":
+            yield connection, time.process_time
+        else:
+            # One process, whose time can be read.
+            connection.execute(text("set local max_parallel_workers_per_gather = 0"))
+            pid: int = connection.execute(text("select pg_backend_pid()")).scalar_one()
+            yield connection, lambda: _seconds_of(pid)
+
+
+def _measure_counts(stores: dict[str, Store]) -> str:
+    lines = ["| Count of 1M profiles, processor s | SQLite | limit | PostgreSQL | limit |", "| --- " * 5 + "|"]
+    for name, expression, limits in _CASES:
+        cells = []
+        for store, limit in zip(stores.values(), limits, strict=True):
+            with _connected(store) as (connection, seconds):
+                taken = []
+                for _ in range(_ROUNDS):
+                    before = seconds()
+                    count_members(connection, 1, expression, _surroundings())
+                    taken.append(seconds() - before)
+            cells += [f"{statistics.median(taken):.2f}", "" if limit is None else str(limit)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _measure_exports(stores: dict[str, Store], folder: Path) -> str:
+    lines = [
+        "| Export of 1M profiles with 38 fields | SQLite, processor s | PostgreSQL, processor s | limit | MB |",
+        "| --- " * 5 + "|",
+    ]
+    for data_format, limit in (("CSV", 10), ("JSONL", 5), ("ORC", 10)):
+        cells, size_bytes = [], 0
+        for store in stores.values():
+            taken = []
+            for _ in range(_ROUNDS):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                with _connected(store) as (connection, seconds):
+                    others = 0.0 if seconds is time.process_time else seconds()
+                    before = time.process_time()
+                    _export(SegmentExport(connection, 1, EVERYBODY, _surroundings()), data_format, folder)
+                    own = time.process_time() - before
+                    taken.append(own if seconds is time.process_time else own + seconds() - others)
+                size_bytes = sum(path.stat().st_size for path in folder.iterdir())
+            cells.append(f"{statistics.median(taken):.1f}")
+        lines.append(f"| {data_format} | {' | '.join(cells)} | {limit} | {size_bytes / 1e6:,.0f} |")
+    shutil.rmtree(folder)
+    return "\n".join(lines)
+
+
+def _export(export: SegmentExport, data_format: str, folder: Path) -> None:
+    columns = export.read_columns(with_attributes=data_format != "JSONL")
+    if data_format == "JSONL":
+        list(write_json_lines(export.read_json_lines(columns), folder))
+    else:
+        write = write_csv if data_format == "CSV" else write_orc
+        list(write(columns.names, export.read_rows(columns), folder))
+
+
+def _measure_membership(data_folder: Path) -> str:
+    with running_server(data_folder, "--workers", "0") as server:
+        client = server.client()
+        groups = {"Groups": [{"Dimensions": [{"ProfileAttributes": {"Address": {
+            "Country": {"DimensionType": "INCLUSIVE", "Values": ["US"]}}}}]}]}  # fmt: skip
+        client.create_segment_definition(
+            DomainName="shop", SegmentDefinitionName="us", DisplayName="US", SegmentGroups=groups
+        )
+        (found,) = client.search_profiles(DomainName="shop", KeyName="_account", Values=["C00000007"])["Items"]
+        calls: dict[str, Callable[[], Any]] = {
+            "GetDomain": lambda: client.get_domain(DomainName="shop"),
+            "GetSegmentMembership of one profile": lambda: client.get_segment_membership(
+                DomainName="shop", SegmentDefinitionName="us", ProfileIds=[found["ProfileId"]]
+            ),
+        }
+        lines = ["| Over HTTP, with boto3 | p50, ms |", "| --- | --- |"]
+        for name, call in calls.items():
+            taken = []
+            for _ in range(_MEMBERSHIPS):
+                started = time.perf_counter()
+                call()
+                taken.append(1000 * (time.perf_counter() - started))
+            lines.append(f"| {name} | {statistics.median(taken):.1f} |")
+    return "\n".join(lines)
+
+
+def _measure_calculated(folder: Path) -> str:
+    store = open_store(Settings(data_folder=folder))
+    now = datetime.now(UTC).replace(microsecond=0)
+    domain = create_domain(store, "shop", default_expiration_days=1098, config={}, tags={}, phone_region="US", now=now)
+    definition = {
+        "Description": "Orders",
+        "AllowProfileCreation": True,
+        "Fields": {
+            "id": {"Source": "_source.id", "Target": "_order.Name"},
+            "mail": {"Source": "_source.mail", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},
+            "total": {"Source": "_source.total", "Target": "_order.TotalPrice"},
+        },
+        "Keys": {
+            "orderId": [{"StandardIdentifiers": ["UNIQUE", "ORDER"], "FieldNames": ["id"]}],
+            "_email": [{"StandardIdentifiers": ["PROFILE"], "FieldNames": ["mail"]}],
+        },
+    }
+    with writing(store, domain.name, now, "benchmark") as session:
+        type_definitions.put_object_type(session, "Orders", definition, {}, strict=False)
+    everyone = ["ada@example.com"] * _OBJECTS_OF_ONE
+    everyone += [
+        f"u{row % _PROFILES_WITH_OBJECTS}@example.com" for row in range(_PROFILES_WITH_OBJECTS * _OBJECTS_EACH)
+    ]
+    for start in range(0, len(everyone), 500):
+        some = [
+            json.dumps({"id": f"A-{start + row}", "mail": mail, "total": (start + row) % 97 + 0.5})
+            for row, mail in enumerate(everyone[start : start + 500])
+        ]
+        with writing(store, domain.name, now, "benchmark") as session:
+            objects.put_objects(session, "Orders", some)
+    with reading(store, domain.name, now) as session:
+        from openprofiles.facts.keys import SearchKey
+        from openprofiles.profiles.search import search_profiles
+
+        page = search_profiles(session, [SearchKey("_email", ("ada@example.com",))], max_results=1)
+        profile = page.found[0].profile
+        taken = []
+        for _ in range(10):
+            before = time.process_time()
+            list(calculate_for(session, [profile], list_calculated(session)))
+            taken.append(1000 * (time.process_time() - before))
+        before = time.process_time()
+        count = sum(1 for _ in calculate_for_all(session, get_calculated(session, "_orders_total_price_sum")))
+        of_all = time.process_time() - before
+    store.close()
+    return (
+        "| Calculated attributes, on SQLite | processor time |\n| --- | --- |\n"
+        f"| the 32 defaults of a profile with {_OBJECTS_OF_ONE:,} orders | {statistics.median(taken):.0f} ms |\n"
+        f"| a sum for a segment, over {count:,} profiles with {len(everyone):,} orders | {of_all:.2f} s |"
+    )
