@@ -370,9 +370,9 @@ def test_a_segment_is_exported_to_a_folder_and_imported_again(exporting: tuple[R
     assert sorted(one.name for one in files.iterdir()) == ["manifest.json", "part-00000.csv"]
     assert (folder / "march" / "customer-profiles-test-file").is_file()
     header, first, *_ = (files / "part-00000.csv").read_text().splitlines()
-    assert header == "ProfileId,FirstName,BirthDate,EmailAddress,Address.Country,Attributes.tier"
+    assert header == '"ProfileId","FirstName","BirthDate","EmailAddress","Address.Country","Attributes.tier"'
     # The youngest first.
-    assert first.split(",", 1)[1] == "Name29,1979-01-01,c29@example.com,DE,gold"
+    assert first.split(",", 1)[1] == '"Name29","1979-01-01","c29@example.com","DE","gold"'
 
     commands = commands_on(server, "again")
     back = commands("import", files / "part-00000.csv", "--unique-key", "EmailAddress", "--yes")

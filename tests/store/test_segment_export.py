@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.orc
 import pytest
 
@@ -23,10 +24,12 @@ from openprofiles.segments.exports.files import Part, write_csv, write_json_line
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
+from openprofiles.store.export_rows import ConnectionRows, open_sqlite_rows
 from openprofiles.store.expressions.fragments import Sql
 from openprofiles.store.prepared import written_together
 from openprofiles.store.profiles import insert_profile
 from openprofiles.store.segment_export import SegmentExport
+from openprofiles.store.segment_rows import members_condition
 from store.made_rows import NOW, make_domain
 
 NASTY = ('a"b', "a,b", "line\nbreak", "carriage\rreturn", "=1+1", "'", "\\", "\u00e9\U0001f600", "\t", ':null,"x":null')
@@ -63,11 +66,19 @@ def stored(store: Store) -> list[Profile]:
     return made
 
 
-def export(store: Store, write: Callable[[SegmentExport], Any]) -> Any:
+def export(store: Store, use: Callable[[SegmentExport], Any]) -> Any:
+    """Use an export as its job opens it."""
     with store.read() as connection:
         domain = read_domain(connection, "shop")
         session = Reading(connection=connection, domain=domain, now=NOW)
-        return write(SegmentExport(connection, domain.domain_id, EVERYBODY, sql_surroundings(session)))
+        dialect = connection.dialect.name
+        members = members_condition(dialect, domain.domain_id, EVERYBODY, sql_surroundings(session))
+        if dialect != "sqlite":
+            return use(SegmentExport(ConnectionRows(connection), members))
+        path = Path(connection.exec_driver_sql("select file from pragma_database_list").scalar_one())
+    store.close()
+    with open_sqlite_rows(path) as rows:
+        return use(SegmentExport(rows, members))
 
 
 def in_columns(store: Store, write: Any, folder: Path) -> tuple[list[str], list[Part]]:
@@ -104,7 +115,7 @@ def test_csv_has_the_columns_that_any_member_has_and_reads_back_equal(
     assert rows == [[text or "" for text in row] for row in expected_rows(stored, names)]
     assert part.rows == len(stored)
     columns = ", ".join(f"'c{number}': 'varchar'" for number in range(len(names)))
-    form = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\r\\n'"
+    form = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n'"
     query = f"select count(*) from read_csv('{part.file}', columns = {{{columns}}}, {form})"
     assert duckdb.connect().execute(query).fetchall() == [(len(stored),)]
 
@@ -139,9 +150,11 @@ def test_members_that_all_have_the_same_fields_are_written_whole_as_well(store: 
     with store.write() as connection, written_together(connection) as writes:
         insert_profile(writes, one)
 
-    found = export(store, lambda it: list(it.read_json_lines(it.read_columns(with_attributes=False))))
+    def read(it: SegmentExport) -> list[str]:
+        batches = it.read_json_lines(it.read_columns(with_attributes=False))
+        return [line for batch in batches for line in batch.column(0).to_pylist()]
 
-    assert [json.loads(line) for (line,) in found] == [{"ProfileId": one.profile_id, "FirstName": ":null"}]
+    assert [json.loads(line) for line in export(store, read)] == [{"ProfileId": one.profile_id, "FirstName": ":null"}]
 
 
 def test_without_members_there_is_one_file_with_the_header(store: Store, tmp_path: Path) -> None:
@@ -149,7 +162,7 @@ def test_without_members_there_is_one_file_with_the_header(store: Store, tmp_pat
 
     (_, (of_csv,)), (_, (of_orc,)) = (in_columns(store, write, tmp_path) for write in (write_csv, write_orc))
 
-    assert of_csv.file.read_bytes() == b"ProfileId\r\n"
+    assert of_csv.file.read_bytes() == b'"ProfileId"\n'
     assert pyarrow.orc.read_table(of_orc.file).num_rows == of_orc.rows == of_csv.rows == 0
     (lines,) = write_json_lines(iter(()), tmp_path)
     assert (lines.file.read_bytes(), lines.rows) == (b"", 0)
@@ -157,14 +170,15 @@ def test_without_members_there_is_one_file_with_the_header(store: Store, tmp_pat
 
 def test_an_export_goes_into_parts_each_with_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "PART_BYTES", 100)
-    monkeypatch.setattr(files, "_ROWS_AT_ONCE", 3)
+    texts = pa.schema([("a", pa.string()), ("b", pa.string())])
+    batches = [pa.record_batch([["x" * 20] * rows, [None] * rows], schema=texts) for rows in (3, 3, 3, 2)]
 
-    parts = list(write_csv(["a", "b"], iter([("x" * 20, None)] * 11), tmp_path))
+    parts = list(write_csv(["a", "b"], iter(batches), tmp_path))
 
     assert [(one.file.name, one.rows) for one in parts] == [
         ("part-00000.csv", 6), ("part-00001.csv", 5)
     ]  # fmt: skip
-    assert all(one.file.read_text().startswith("a,b\n") for one in parts)
+    assert all(one.file.read_text().startswith('"a","b"\n') for one in parts)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +209,6 @@ def test_members_come_in_the_order_of_a_field_those_without_it_last(
     def read(one: SegmentExport) -> list[str | None]:
         order: list[Sql] = one.order_by(path, kind, descending=descending)
         columns = one.read_columns(with_attributes=True)
-        return [row[columns.names.index("Attributes.v")] for row in one.read_rows(columns, order)]
+        return [text for batch in one.read_rows(columns, order) for text in batch["Attributes.v"].to_pylist()]
 
     assert export(store, read) == expected

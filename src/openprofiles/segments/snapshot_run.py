@@ -26,34 +26,46 @@ from openprofiles.segments.run_end import Counts, OpenState, RunFailed, run_segm
 from openprofiles.segments.snapshots import DATA_FORMAT, DESTINATION, ENCRYPTION_KEY, NAME
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.settings import Settings
+from openprofiles.store.export_rows import ConnectionRows, open_sqlite_rows
 from openprofiles.store.expressions.fragments import Sql
 from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.store.leased_store import LeasedStore
 from openprofiles.store.segment_export import SegmentExport
-from openprofiles.store.segment_rows import count_members
+from openprofiles.store.segment_rows import count_members, members_condition
 from openprofiles.store.segment_runs import SegmentRun
 
 
 def run(store: LeasedStore, settings: Settings, clock: Clock) -> None:
     """Run the leased job to its end."""
-    run_segment_job(store, SEGMENT_SNAPSHOT, clock, partial(_export, settings))
+    run_segment_job(store, SEGMENT_SNAPSHOT, clock, partial(_export, store, settings))
 
 
-def _export(settings: Settings, job: LeasedJob, found: SegmentRun, open_state: OpenState) -> Counts:
+def _export(store: LeasedStore, settings: Settings, job: LeasedJob, found: SegmentRun, open_state: OpenState) -> Counts:
     # Named after the job, so that it is removed if this process dies.
     folder = settings.scratch_folder / job.job_id
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    request = found.request
     try:
         destination = open_destination(
-            found.request[DESTINATION], settings.export_folder, encryption_key=found.request.get(ENCRYPTION_KEY)
+            request[DESTINATION], settings.export_folder, encryption_key=request.get(ENCRYPTION_KEY)
         )
         destination.put_text(TEST_FILE, "A test of openprofiles: it may write here.\n")
         # The state is closed before the files are sent: a slow bucket must not keep it open.
         with open_state() as session:
-            everybody, names, parts = _write_all(job, found.request, session, folder)
+            dialect = session.connection.dialect.name
+            expression = expression_of(session, request, GROUPS)
+            require_valid(session, expression)
+            surroundings = sql_surroundings(session)
+            everybody = count_members(session.connection, job.domain_id, EVERYBODY, surroundings)
+            members = members_condition(dialect, job.domain_id, expression, surroundings)
+            if dialect != "sqlite":
+                names, parts = _write_all(SegmentExport(ConnectionRows(session.connection), members), request, folder)
+        if dialect == "sqlite":
+            with store.suspended(), open_sqlite_rows(settings.store_path) as rows:
+                names, parts = _write_all(SegmentExport(rows, members), request, folder)
         counts = Counts(session.now, sum(part.rows for part in parts), everybody)
-        _send_all(destination, job.job_id, session, found.request, names, parts)
+        _send_all(destination, job.job_id, session, request, names, parts)
     except ExportFailed as error:
         raise RunFailed(str(error)) from error
     finally:
@@ -61,21 +73,10 @@ def _export(settings: Settings, job: LeasedJob, found: SegmentRun, open_state: O
     return counts
 
 
-def _write_all(
-    job: LeasedJob, request: Mapping[str, Any], session: Reading, folder: Path
-) -> tuple[int, list[str] | None, list[Part]]:
-    """Write all files into the folder.
-
-    Returns:
-        how many profiles the domain has, the names of the columns, and the parts.
-    """
-    expression = expression_of(session, request, GROUPS)
-    require_valid(session, expression)
-    surroundings = sql_surroundings(session)
-    everybody = count_members(session.connection, job.domain_id, EVERYBODY, surroundings)
-    export = SegmentExport(session.connection, job.domain_id, expression, surroundings)
+def _write_all(export: SegmentExport, request: Mapping[str, Any], folder: Path) -> tuple[list[str] | None, list[Part]]:
+    """Write all files into the folder; return the names of the columns, and the parts."""
     names, parts = _parts(export, request[DATA_FORMAT], _order(export, request), folder)
-    return everybody, names, list(parts)
+    return names, list(parts)
 
 
 def _send_all(

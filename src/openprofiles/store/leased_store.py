@@ -36,6 +36,12 @@ class LeasedStore(JobStore):
         """Give every connection up."""
         self.store.close()
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Close every connection for the block, in which another library may open the store."""
+        self.store.close()
+        yield
+
     @property
     def connection(self) -> Connection:
         """The connection of the present chunk."""

@@ -1,21 +1,18 @@
-"""What an export reads of the members of a segment, in one state of the store, row by row."""
+"""What an export reads of the members of a segment, in one state of the store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy.engine import Connection
+import pyarrow as pa
 
-from openprofiles.expressions.tree import Expression
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, FIELDS, TWINS, StandardField
 from openprofiles.member_names import member_name
-from openprofiles.store.expressions.conditions import Surroundings
+from openprofiles.store.export_rows import ExportRows
 from openprofiles.store.expressions.fragments import Sql, joined, sql
-from openprofiles.store.segment_rows import engine_tests, members_condition
+from openprofiles.store.segment_rows import engine_tests
 
-_ROWS_AT_ONCE = 10_000
 PROFILE_ID = "ProfileId"
 
 
@@ -41,36 +38,35 @@ class ExportedColumns:
 
 
 class SegmentExport:
-    """Reads the members of a segment. All methods read the same state of the store, that of the connection.
+    """Reads the members of a segment.
 
     Args:
-        sort: see ``read_rows``.
+        members: the condition for rows ``p``: see ``segment_rows.members_condition``.
     """
 
-    def __init__(
-        self, connection: Connection, domain_id: int, expression: Expression, surroundings: Surroundings
-    ) -> None:
-        self._dialect = connection.dialect.name
-        # Row by row, not all into memory first.
-        self._connection = connection.execution_options(stream_results=True, max_row_buffer=_ROWS_AT_ONCE)
-        self._members = members_condition(self._dialect, domain_id, expression, surroundings)
-        self._tests = engine_tests(self._dialect)
+    def __init__(self, rows: ExportRows, members: Sql) -> None:
+        self._rows = rows
+        self._members = members
+        self._tests = engine_tests(rows.dialect)
 
     def read_columns(self, *, with_attributes: bool) -> ExportedColumns:
         """Find which fields the members have; without the names of attributes if these are not needed."""
         counts = ", ".join(["count(*)", *(f"count(p.{field.column})" for field in FIELDS)])
-        ((member_count, *filled),) = self._rows(sql("select {0} from profile p where {1}", Sql(counts), self._members))
+        query = sql("select {0} from profile p where {1}", Sql(counts), self._members)
+        member_count, *filled = self._rows.read_numbers(query)
         names: list[str] = []
         if with_attributes:
-            each = "json_each" if self._dialect == "sqlite" else "jsonb_each"
-            found = self._rows(
-                sql(f"select distinct e.key from profile p, {each}(p.attributes) e where {{0}}", self._members)
+            each = "json_each" if self._rows.dialect == "sqlite" else "jsonb_each"
+            rest = sql(
+                f"from (select distinct e.key as name from profile p, {each}(p.attributes) e where {{0}}) names",
+                self._members,
             )
-            names = sorted(name for (name,) in found)
+            found = self._rows.read([Sql("name")], ["name"], rest)
+            names = sorted(name for batch in found for name in batch["name"].to_pylist())
         fields = tuple(field for field, count in zip(FIELDS, filled, strict=True) if count)
         return ExportedColumns(fields, tuple(names), all(count in (0, member_count) for count in filled))
 
-    def read_rows(self, columns: ExportedColumns, order: Sequence[Sql] = ()) -> Iterator[Sequence[str | None]]:
+    def read_rows(self, columns: ExportedColumns, order: Sequence[Sql] = ()) -> Iterator[pa.RecordBatch]:
         """Read the values of columns, with the id of the profile first.
 
         Args:
@@ -78,12 +74,13 @@ class SegmentExport:
         """
         values = [Sql("p.profile_id"), *(Sql(f"p.{field.column}") for field in columns.fields)]
         values += [self._tests.attribute(name) for name in columns.attributes]
-        return self._rows(self._query(_listed(values), order))
+        return self._rows.read(values, columns.names, self._rest(order))
 
-    def read_json_lines(self, columns: ExportedColumns, order: Sequence[Sql] = ()) -> Iterator[Sequence[str]]:
-        """Read members as JSON objects, each the only text of a row; see ``read_rows``."""
-        document = _sqlite_document(columns) if self._dialect == "sqlite" else _postgresql_document(columns)
-        return self._rows(self._query(Sql(document), order))
+    def read_json_lines(self, columns: ExportedColumns, order: Sequence[Sql] = ()) -> Iterator[pa.RecordBatch]:
+        """Read members as JSON objects, the only column; see ``read_rows``."""
+        is_sqlite = self._rows.dialect == "sqlite"
+        document = _sqlite_document(columns) if is_sqlite else _postgresql_document(columns)
+        return self._rows.read([Sql(document)], ["document"], self._rest(order))
 
     def order_by(self, path: str, kind: str, *, descending: bool) -> list[Sql]:
         """Build the order by a field; profiles without a value come last.
@@ -97,23 +94,13 @@ class SegmentExport:
             value = self._tests.number(value)
         elif kind == "DATE":
             value = self._tests.moment(value)
-        elif self._dialect == "postgresql":
+        elif self._rows.dialect == "postgresql":
             value = sql('({0}) collate "C"', value)
         return [sql("{0} is null", value), sql(f"{{0}} {'desc' if descending else 'asc'}", value)]
 
-    def _query(self, values: Sql, order: Sequence[Sql]) -> Sql:
-        by = _listed([*order, Sql("p.pid")])
-        return sql("select {0} from profile p where {1} order by {2}", values, self._members, by)
-
-    def _rows(self, query: Sql) -> Iterator[Any]:
-        result = self._connection.exec_driver_sql(query.of_driver(self._dialect), query.parameters)
-        for some in result.partitions(_ROWS_AT_ONCE):
-            yield from some
-
-
-def _listed(parts: Sequence[Sql]) -> Sql:
-    whole = joined(", ", parts)
-    return Sql(whole.text[1:-1], whole.parameters)
+    def _rest(self, order: Sequence[Sql]) -> Sql:
+        by = joined(", ", [*order, Sql("p.pid")])
+        return sql("from profile p where {0} order by {1}", self._members, Sql(by.text[1:-1], by.parameters))
 
 
 def _sqlite_document(columns: ExportedColumns) -> str:

@@ -72,7 +72,7 @@ def is_among(connection: Connection, pids: Sequence[int]) -> Sql:
     """Build the condition that a row ``p`` has one of these row numbers."""
     if connection.dialect.name == "sqlite":
         return sql("p.pid in (select value from json_each({0}))", json.dumps(pids))
-    return sql("p.pid = any({0})", list(pids))
+    return sql("p.pid = any(cast(string_to_array({0}, ',') as bigint[]))", ",".join(map(str, pids)))
 
 
 def engine_tests(dialect: str) -> EngineTests:

@@ -6,17 +6,19 @@ profiles as BatchGetProfile answers them.
 
 from __future__ import annotations
 
-import csv
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.orc
 
 PART_BYTES = 256 << 20
-_ROWS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,103 +29,101 @@ class Part:
     rows: int
 
 
-def write_csv(columns: Sequence[str], rows: Iterator[Sequence[str | None]], folder: Path) -> Iterator[Part]:
+def write_csv(columns: Sequence[str], batches: Iterator[pa.RecordBatch], folder: Path) -> Iterator[Part]:
     """Write rows as CSV with a header in each file; yield each part once it is complete."""
-    return _write_parts(rows, folder, "csv", lambda file: _CsvPart(file, columns))
+    return _write_parts(batches, folder, "csv", lambda file: _CsvPart(file, columns))
 
 
-def write_json_lines(lines: Iterator[Sequence[str]], folder: Path) -> Iterator[Part]:
-    """Write JSON objects, each the only text of a row, one per line; yield each part once it is complete."""
-    return _write_parts(lines, folder, "jsonl", _JsonPart)
+def write_json_lines(batches: Iterator[pa.RecordBatch], folder: Path) -> Iterator[Part]:
+    """Write JSON objects, the only column, one per line; yield each part once it is complete."""
+    return _write_parts(batches, folder, "jsonl", _JsonPart)
 
 
-def write_orc(columns: Sequence[str], rows: Iterator[Sequence[str | None]], folder: Path) -> Iterator[Part]:
+def write_orc(columns: Sequence[str], batches: Iterator[pa.RecordBatch], folder: Path) -> Iterator[Part]:
     """Write rows as ORC; yield each part once it is complete."""
-    return _write_parts(rows, folder, "orc", lambda file: _OrcPart(file, columns))
+    return _write_parts(batches, folder, "orc", lambda file: _OrcPart(file, columns))
 
 
 class _OpenPart(ABC):
     """A part that is being written."""
 
-    @abstractmethod
-    def write(self, rows: Sequence[Sequence[Any]]) -> int:
-        """Write rows; return how large the file is about, in bytes."""
+    def __init__(self, file: Path) -> None:
+        # Written in large pieces anyway.
+        self._file = file.open("wb", buffering=0)
 
     @abstractmethod
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write rows."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the file is about."""
+        return self._file.tell()
+
     def close(self) -> None:
         """Complete the file."""
+        self._file.close()
 
 
-def _write_parts(rows: Iterator[Sequence[Any]], folder: Path, ending: str, begin: Any) -> Iterator[Part]:
+def _write_parts(
+    batches: Iterator[pa.RecordBatch], folder: Path, ending: str, begin: Callable[[Path], _OpenPart]
+) -> Iterator[Part]:
     number = 0
-    some = list(islice(rows, _ROWS_AT_ONCE))
+    batch = next(batches, None)
     while True:
         file = folder / f"part-{number:05}.{ending}"
-        part: _OpenPart = begin(file)
-        count, size_bytes = 0, 0
+        part = begin(file)
+        count = 0
         try:
-            while some and size_bytes < PART_BYTES:
-                size_bytes = part.write(some)
-                count += len(some)
-                some = list(islice(rows, _ROWS_AT_ONCE))
+            while batch is not None and part.size_bytes < PART_BYTES:
+                part.write(batch)
+                count += batch.num_rows
+                batch = next(batches, None)
         finally:
             part.close()
         yield Part(file, count)
-        if not some:
+        if batch is None:
             return
         number += 1
 
 
-class _TextPart(_OpenPart):
-    """A part that is a text, encoded in large pieces: a text file would take as long as all else."""
+class _CsvPart(_OpenPart):
+    """All texts are in quotes, and what is missing is not; lines end with a line feed."""
 
-    def __init__(self, file: Path) -> None:
-        self._file: BinaryIO = file.open("wb", buffering=0)
-
-    def _write_text(self, text: str) -> int:
-        self._file.write(text.encode())
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _CsvPart(_TextPart):
     def __init__(self, file: Path, columns: Sequence[str]) -> None:
         super().__init__(file)
-        self.write([columns])
+        self._schema = pa.schema([(name, pa.string()) for name in columns])
+        options = pa.csv.WriteOptions(quoting_style="needed", include_header=False)
+        header = pa.record_batch([pa.array([name]) for name in columns], schema=self._schema)
+        self._writer = pa.csv.CSVWriter(self._file, self._schema, write_options=options)
+        self.write(header)
 
-    def write(self, rows: Sequence[Sequence[Any]]) -> int:
-        text = StringIO()
-        # Lines end as RFC 4180 says; with another end, a single carriage return in a value would not be quoted.
-        csv.writer(text, lineterminator="\r\n").writerows(rows)
-        return self._write_text(text.getvalue())
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        self._writer.close()
+        super().close()
 
 
-class _JsonPart(_TextPart):
-    def write(self, rows: Sequence[Sequence[Any]]) -> int:
-        return self._write_text("".join([f"{line}\n" for (line,) in rows]))
+class _JsonPart(_OpenPart):
+    def write(self, batch: pa.RecordBatch) -> None:
+        lines = pa.compute.binary_join_element_wise(batch.column(0), "\n", "")
+        # The texts lie one after the other.
+        _, offsets, texts = lines.buffers()
+        ends = np.frombuffer(offsets, np.int32)[lines.offset :]
+        self._file.write(memoryview(texts)[ends[0] : ends[len(lines)]])
 
 
 class _OrcPart(_OpenPart):
     def __init__(self, file: Path, columns: Sequence[str]) -> None:
-        # Not above: it takes a while to import, and other formats do without.
-        import pyarrow as pa
-        import pyarrow.orc as orc
+        super().__init__(file)
+        self._writer: Any = pa.orc.ORCWriter(self._file, compression="zlib")
+        self._writer.write(pa.schema([(name, pa.string()) for name in columns]).empty_table())
 
-        self._schema = pa.schema([(name, pa.string()) for name in columns])
-        self._array, self._table = pa.array, pa.Table.from_arrays
-        self._sink = file.open("wb")
-        self._writer = orc.ORCWriter(self._sink, compression="zlib")
-        self._writer.write(self._schema.empty_table())
-
-    def write(self, rows: Sequence[Sequence[Any]]) -> int:
-        arrays = [
-            self._array(column, kind) for column, kind in zip(zip(*rows, strict=True), self._schema.types, strict=True)
-        ]
-        self._writer.write(self._table(arrays, schema=self._schema))
-        return self._sink.tell()
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write(pa.Table.from_batches([batch]))
 
     def close(self) -> None:
         self._writer.close()
-        self._sink.close()
+        super().close()
