@@ -67,7 +67,7 @@ def test_orders_become_values_and_a_segment(server: RunningServer) -> None:
     batch = client.batch_get_calculated_attribute_for_profile(
         DomainName="shop",
         CalculatedAttributeName="spent",
-        ProfileIds=[ada, bob, "f" * 32],
+        ProfileIds=[ada, bob, "f" * 32, ada],
         ConditionOverrides={"Range": {"Start": 60, "Unit": "DAYS"}},
     )
     pages = client.list_calculated_attributes_for_profile(DomainName="shop", ProfileId=ada, MaxResults=20)

@@ -419,7 +419,7 @@ def test_a_folder_outside_of_the_allowed_one_is_refused(exporting: tuple[Running
     refused = {}
     for uri in (
         "file:///etc", f"file://{folder}/../x", f"file://{folder}/link/x", f"file://{folder}%2F..%2Fx", "file://host/x",
-        "https://example.com/", "s3://", "gs://bucket",
+        f"file://{folder}/%00x", f"file://{folder}/%FF", "file://[x/", "https://example.com/", "s3://", "gs://bucket",
     ):  # fmt: skip
         with pytest.raises(ClientError) as caught:
             server.client().create_segment_snapshot(

@@ -356,6 +356,38 @@ def test_a_new_customer_is_younger_than_thirty_days(shop: Visits) -> None:
     assert (new, shop.text("_new_customer")) == ("true", "false")
 
 
+@pytest.mark.parametrize(
+    ("operator", "by_age"),
+    [("GREATER_THAN", "false false true"), ("EQUAL_TO", "false true false"), ("NOT_EQUAL_TO", "true false true")],
+)
+def test_the_age_of_a_customer_is_compared_as_the_threshold_says(shop: Visits, operator: str, by_age: str) -> None:
+    threshold = {"Threshold": {"Operator": operator, "Value": "2"}}
+    shop.at.write(shop.store, shop.domain, definitions.update_calculated, "_new_customer", {}, threshold)
+    shop.visit(1)
+    found = []
+    for _ in range(3):
+        shop.later(days=1)
+        found.append(shop.text("_new_customer"))
+        among = {"_new_customer": {"DimensionType": "INCLUSIVE", "Values": ["true"]}}
+        assert shop.members(among) == (["ada"] if found[-1] == "true" else [])
+
+    assert " ".join(map(str, found)) == by_age
+    with pytest.raises(InvalidRequest, match=r"Conditions\.Threshold\.Value must be a whole number of days"):
+        shop.at.write(
+            shop.store, shop.domain, definitions.update_calculated, "_new_customer", {},
+            {"Threshold": {"Operator": operator, "Value": "abc"}},
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("statistic", ["SUM", "AVERAGE"])
+@pytest.mark.parametrize("expression", ["{Visits.price}", "{Visits.price} * {Visits.price}"])
+def test_a_total_beyond_the_largest_number_is_no_value(shop: Visits, statistic: str, expression: str) -> None:
+    for number in range(3):
+        shop.visit(number, cost={"amount": 1.5e308})
+
+    assert shop.text(expression=expression, statistic=statistic, UseHistoricalData=True) is None
+
+
 def test_a_segment_compares_calculated_attributes(shop: Visits) -> None:
     for number, (mail, price) in enumerate([("ada@x.org", 5), ("ada@x.org", 7), ("bob@x.org", 3)]):
         shop.visit(number, mail=mail, cost={"amount": price})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 import by_hand
-from openprofiles.definitions.definitions import get_definition, list_definitions
+from openprofiles.definitions.definitions import create_definition, get_definition, list_definitions
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.expressions.evaluate import holds
 from openprofiles.facts.records import Domain, Profile
@@ -275,6 +276,34 @@ def test_segments_build_on_each_other_to_a_depth_of_five(shop: Shop) -> None:
     assert "depth of starting audiences" in shop.refusal(groups(group(sources=["s5"])))
 
 
+def test_groups_in_their_thousands_have_the_same_members_on_every_engine(shop: Shop) -> None:
+    assert shop.members(groups(*(group(one("tier", "INCLUSIVE", "gold")) for _ in range(3_000)))) == [1, 3]
+    # Each is one condition with one value.
+    assert "The segment has 10,003 groups, conditions and values" in shop.refusal(
+        groups(*(group(one("tier", "INCLUSIVE", "gold")) for _ in range(5_001)))
+    )
+
+
+def test_segments_that_build_on_the_same_ones_again_and_again_are_checked_once_and_refused(shop: Shop) -> None:
+    shop.create("s0", groups(group(GOLD)))
+    for depth in (1, 2):
+        # Each has the one before 25 times.
+        shop.create(f"s{depth}", groups(*(group(sources=[f"s{depth - 1}"] * 5) for _ in range(5))))
+
+    with pytest.raises(InvalidRequest, match="those of the segments that it builds on included each time"):
+        shop.create("s3", groups(*(group(sources=["s2"] * 5) for _ in range(5))))
+
+
+def test_a_chain_of_segments_that_grew_too_long_is_refused_when_it_is_used(shop: Shop) -> None:
+    # Each could be created, since those before it could be deleted and created again, longer.
+    for number in range(1_001):
+        body = {GROUPS: groups(group(sources=[f"s{number - 1}"]))} if number else {}
+        by_hand.write(shop.store, shop.domain, create_definition, SEGMENT, f"s{number}", summary={}, body=body)
+
+    with pytest.raises(InvalidRequest, match="to a depth of more than 5"):
+        by_hand.read(shop.store, shop.domain, read_memberships, "s1000", [])
+
+
 def test_attributes_are_counted_through_the_segments_that_it_builds_on(shop: Shop) -> None:
     for part in range(3):
         names = [f"a{number}" for number in range(part * 20, part * 20 + 20)]
@@ -316,6 +345,28 @@ def test_a_definition_is_kept_as_it_came_and_its_name_is_taken(shop: Shop) -> No
     shop.delete("gold")
     with pytest.raises(NotFound, match="Segment definition gold does not exist in domain shop"):
         shop.delete("gold")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ({"Name": "spent", "Type": "CALCULATED"}, "sorting by calculated attributes is not supported by this version"),
+        ({"Name": "Shoe"}, "SegmentSort.Attributes[0]: a profile has no field Shoe."),
+    ],
+)
+def test_a_segment_is_sorted_by_fields_that_a_profile_has(
+    shop: Shop, attribute: Mapping[str, Any], message: str
+) -> None:
+    body = {"SegmentSort": {"Attributes": [{"Order": "ASC", **attribute}]}}
+
+    with pytest.raises(InvalidRequest, match=re.escape(message)):
+        by_hand.write(shop.store, shop.domain, create_segment, "sorted", {"DisplayName": "x"}, body, {})
+
+
+def test_a_segment_of_aws_is_neither_created_nor_deleted(shop: Shop) -> None:
+    for change in (shop.create, shop.delete):
+        with pytest.raises(InvalidRequest, match="begin with _default"):
+            change("_defaultCustomers")
 
 
 def test_an_sql_segment_is_refused_with_a_clear_error_for_now(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,6 +89,15 @@ def test_a_text_is_a_number_if_it_is_written_as_a_plain_one_that_a_double_can_ho
     text: str, number: float | None
 ) -> None:
     assert number_of(text) == number
+
+
+def test_a_long_text_is_found_not_to_be_a_number_at_once() -> None:
+    text = "1" * 250_000 + "x"
+    begin = time.process_time()
+
+    assert number_of(text) is None
+    # A pattern that tries each split of the digits takes minutes.
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize(

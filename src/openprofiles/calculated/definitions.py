@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +44,7 @@ _COUNTS_FROM = "CountsFrom"
 _MAX_DEFINITIONS = 100
 _MAX_DAYS = 366
 _MAX_OBJECTS = 100
+_DAYS = re.compile(r"[0-9]{1,6}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +223,8 @@ def _calculation(members: Mapping[str, Any], counts_from_ms: int, now: datetime)
     if count is not None and count > _MAX_OBJECTS:
         raise InvalidRequest(f"Conditions.ObjectCount must be 1 to {_MAX_OBJECTS}.")
     statistic = members[STATISTIC]
+    if statistic == TIME_DIFFERENCE and threshold is not None and _DAYS.match(threshold["Value"]) is None:
+        raise InvalidRequest("Conditions.Threshold.Value must be a whole number of days, of up to 6 digits.")
     return Calculation(
         formula=formula,
         statistic="COUNT" if statistic == TIME_DIFFERENCE else statistic,
@@ -240,13 +244,21 @@ def _time_field(given: Mapping[str, Any], formula: Formula) -> str | None:
 
 def _days(given: Mapping[str, Any]) -> DayRange | None:
     if "ValueRange" in given:
-        days = DayRange(given["ValueRange"]["Start"], given["ValueRange"]["End"])
-        if days.start < days.end:
-            raise InvalidRequest("Conditions.Range.ValueRange.Start must be at least as many days ago as End.")
-    elif "Value" in given:
-        days = DayRange(given["Value"])
-    else:
-        return None
-    if max(abs(days.start), abs(days.end)) > _MAX_DAYS:
-        raise InvalidRequest(f"Conditions.Range can reach {_MAX_DAYS} days at most.")
-    return days
+        return read_days(given["ValueRange"]["Start"], given["ValueRange"]["End"], "Conditions.Range.ValueRange")
+    return read_days(given["Value"], 0, "Conditions.Range") if "Value" in given else None
+
+
+def read_days(start: int, end: int, place: str) -> DayRange:
+    """Read a range of days.
+
+    Args:
+        place: the member that has it.
+
+    Raises:
+        InvalidRequest: it ends before it begins, or reaches too far.
+    """
+    if start < end:
+        raise InvalidRequest(f"{place}.Start must be at least as many days ago as End.")
+    if max(abs(start), abs(end)) > _MAX_DAYS:
+        raise InvalidRequest(f"{place} can reach {_MAX_DAYS} days at most.")
+    return DayRange(start, end)

@@ -5,6 +5,7 @@ Source: service model, AttributeDetails; administrator guide, "Calculated attrib
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class Formula:
             if self.operator != "-" or moments[0] is None or moments[1] is None:
                 return None
             return float(moments[0] - moments[1])
+        result = self._combined(first, second)
+        return result if result is not None and math.isfinite(result) else None
+
+    def _combined(self, first: float, second: float) -> float | None:
         if self.operator == "+":
             return first + second
         if self.operator == "-":

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from openprofiles.calculated.definitions import CalculatedDefinition
 from openprofiles.calculated.object_values import ObjectValues
-from openprofiles.calculated.values import CalculatedValue, CountedObject, DayRange, calculate
+from openprofiles.calculated.values import CalculatedValue, CountedObject, DayRange, calculate, passes
 from openprofiles.clock import to_milliseconds
 from openprofiles.expressions.moment_text import DAY_MS
 from openprofiles.facts.records import Profile
@@ -96,7 +96,7 @@ def profile_age(definition: CalculatedDefinition, profile: Profile, now: datetim
     """Compute the age of a profile in days, or whether it is below the threshold."""
     age = (to_milliseconds(now) - to_milliseconds(profile.created_at)) // DAY_MS
     threshold = definition.calculation(now).threshold
-    text = str(age) if threshold is None else str(age < int(threshold[1])).lower()
+    text = str(age) if threshold is None else str(passes(str(age), *threshold)).lower()
     return CalculatedValue(text, None, is_partial=False)
 
 

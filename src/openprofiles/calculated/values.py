@@ -100,7 +100,7 @@ def calculate(
     values = [value for _, one in counted if (value := _value(calculation.formula, one.values)) is not None]
     text = _STATISTICS[calculation.statistic](values, calculation.object_count)
     if text is not None and calculation.threshold is not None:
-        text = "true" if _passes(text, *calculation.threshold) else "false"
+        text = "true" if passes(text, *calculation.threshold) else "false"
     is_partial = False
     if days is not None or calculation.object_count is not None:
         has_passed = days is not None and now_ms - calculation.counts_from_ms >= days.start * DAY_MS
@@ -172,13 +172,22 @@ def _count(values: Sequence[list[str | float]], _most: int | None) -> str | None
 
 
 def _sum(values: Sequence[list[str | float]], _most: int | None) -> str | None:
-    numbers = _numbers_of(values)
-    return number_text(math.fsum(numbers)) if numbers else None
+    return _total_text(_numbers_of(values), 1)
 
 
 def _average(values: Sequence[list[str | float]], _most: int | None) -> str | None:
     numbers = _numbers_of(values)
-    return number_text(math.fsum(numbers) / len(numbers)) if numbers else None
+    return _total_text(numbers, len(numbers))
+
+
+def _total_text(numbers: Sequence[float], parts: int) -> str | None:
+    """Write the sum of numbers, divided; None if there are none, or if it is beyond what a double holds."""
+    if not numbers:
+        return None
+    try:
+        return number_text(math.fsum(numbers) / parts)
+    except OverflowError:
+        return None
 
 
 def _minimum(values: Sequence[list[str | float]], _most: int | None) -> str | None:
@@ -223,7 +232,7 @@ _STATISTICS = {
 }
 
 
-def _passes(text: str, operator: str, value: str) -> bool:
+def passes(text: str, operator: str, value: str) -> bool:
     """Compare as numbers if both are, otherwise as texts."""
     one, other = number_of(text), number_of(value)
     if one is not None and other is not None:

@@ -124,7 +124,7 @@ class _Reader:
                 tests.append(self._read(Field(name), given, at))
         for name, given in (dimension.get("CalculatedAttributes") or {}).items():
             days = (given.get("ConditionOverrides") or {}).get("Range") or {}
-            operand = Calculated(name, days.get("Start"), days.get("End"))
+            operand = Calculated(name, days.get("Start"), days.get("End", 0))
             tests.append(self._read(operand, given, f"{place}.CalculatedAttributes.{name}"))
         return combined("ALL", tests, place)
 

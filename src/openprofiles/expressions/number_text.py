@@ -6,7 +6,7 @@ import math
 import re
 
 # Of blanks only those of ASCII.
-_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\v\f\r]*\Z")
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\v\f\r]*\Z")
 # The digits before an exponent.
 _IS_ZERO = re.compile(r"[^1-9eE]*(?:[eE]|\Z)")
 

@@ -107,6 +107,15 @@ Expression: TypeAlias = Test | Every | Some | Not | InSegment
 EVERYBODY = Every()
 
 
+def nodes(expression: Expression) -> int:
+    """Count the parts of an expression and the values of its tests."""
+    if isinstance(expression, Every | Some):
+        return 1 + sum(map(nodes, expression.parts))
+    if isinstance(expression, Not):
+        return 1 + nodes(expression.part)
+    return 1 + len(expression.values) if isinstance(expression, Test) else 1
+
+
 def leaves(expression: Expression) -> Iterator[Test | InSegment]:
     """Yield the tests of an expression and the segments that it names."""
     if isinstance(expression, Every | Some):

@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.calculated import definitions
-from openprofiles.calculated.definitions import CONDITIONS, DETAILS, FILTER, HISTORICAL, STATISTIC, CalculatedDefinition
+from openprofiles.calculated.definitions import (
+    CONDITIONS,
+    DETAILS,
+    FILTER,
+    HISTORICAL,
+    STATISTIC,
+    CalculatedDefinition,
+    read_days,
+)
 from openprofiles.calculated.profile_values import calculate_for
-from openprofiles.calculated.values import CalculatedValue, DayRange
+from openprofiles.calculated.values import CalculatedValue
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import NotFound
 from openprofiles.operations.call import Call
@@ -165,10 +173,10 @@ def batch_get_calculated_attribute_for_profile(
     """
     overrides = request.get("ConditionOverrides")
     given = (overrides or {}).get("Range")
-    days = None if given is None else DayRange(given["Start"], given.get("End", 0))
+    days = None if given is None else read_days(given["Start"], given.get("End", 0), "ConditionOverrides.Range")
     with call.reading(request["DomainName"]) as session:
         found = definitions.get_calculated(session, request["CalculatedAttributeName"])
-        page = get_profiles(session, request["ProfileIds"])
+        page = get_profiles(session, list(dict.fromkeys(request["ProfileIds"])))
         values = [
             {"ProfileId": profile.profile_id, **_value_answer(found, value)}
             for profile, _, value in calculate_for(session, page.profiles, [found], days)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from openprofiles.calculated.definitions import find_calculated
+from openprofiles.calculated.definitions import find_calculated, read_days
 from openprofiles.definitions.definitions import (
     DefinitionKind,
     WholeDefinition,
@@ -17,7 +17,18 @@ from openprofiles.definitions.definitions import (
 )
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.expressions.from_segment import from_segment_groups
-from openprofiles.expressions.tree import EVERYBODY, Calculated, Expression, Field, JobRelation, Test, leaves
+from openprofiles.expressions.tree import (
+    EVERYBODY,
+    Calculated,
+    Expression,
+    Field,
+    InSegment,
+    JobRelation,
+    Test,
+    leaves,
+    nodes,
+)
+from openprofiles.facts.standard_profile import FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store.upload_jobs import find_job
 
@@ -35,8 +46,14 @@ _TYPE = "SegmentType"
 _RESERVED_PREFIX = "_default"
 # Source: administrator guide, "Troubleshooting segments".
 _MAX_DEPTH = 5
+_TOO_DEEP = (
+    f"The segment builds on others that build on others, to a depth of more than {_MAX_DEPTH}. You reached the limit "
+    f"of {_MAX_DEPTH} depth of starting audiences."
+)
 _MAX_ATTRIBUTES = 60
 _MAX_CALCULATED = 10
+# Ours: a statement of SQLite has at most 32,766 parameters, up to three of them for a value.
+_MAX_SIZE = 10_000
 
 
 class SegmentExpressions:
@@ -79,8 +96,31 @@ def create_segment(
     if name.startswith(_RESERVED_PREFIX):
         raise InvalidRequest(f"The name {name} is reserved: names that begin with {_RESERVED_PREFIX} belong to AWS.")
     require_valid(session, expression_of(session, body, GROUPS), name=name)
+    sort_paths(body)
     kind = ENHANCED if SQL_QUERY in body else CLASSIC
     return create_definition(session, SEGMENT, name, summary={**summary, _TYPE: kind}, body=body, tags=tags)
+
+
+def sort_paths(body: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the fields that a segment is sorted by.
+
+    Raises:
+        InvalidRequest: there is no such field, or it is a calculated attribute.
+    """
+    paths = []
+    for index, attribute in enumerate(body.get(SORT, {}).get("Attributes", ())):
+        place, name = f"{SORT}.Attributes[{index}]", attribute["Name"]
+        if attribute.get("Type") == "CALCULATED":
+            raise InvalidRequest(
+                f"{place}: sorting by calculated attributes is not supported by this version of openprofiles."
+            )
+        path = TWINS[name][0] if name in TWINS else name
+        if path not in FIELD_BY_PATH and not attribute_of_target(path):
+            raise InvalidRequest(
+                f"{place}: a profile has no field {name}. Custom attributes are written as in Attributes.tier."
+            )
+        paths.append(path)
+    return paths
 
 
 def delete_segment(session: Writing, name: str) -> None:
@@ -89,6 +129,8 @@ def delete_segment(session: Writing, name: str) -> None:
     Raises:
         NotFound: the domain has none of this name.
     """
+    if name.startswith(_RESERVED_PREFIX):
+        raise InvalidRequest(f"Segments whose names begin with {_RESERVED_PREFIX} belong to AWS and cannot be deleted.")
     delete_definition(session, SEGMENT, name)
 
 
@@ -139,10 +181,12 @@ def require_valid(session: Reading, expression: Expression, *, name: str | None 
     Raises:
         InvalidRequest: something that it names does not exist, it names itself, or there are too many.
     """
-    segments = SegmentExpressions(session)
     paths: set[str] = set()
     calculated: set[str] = set()
-    for test in _tests_within(expression, segments.of, (name,) if name else (), 0):
+    tests = (
+        leaf for one in _expressions_within(session, expression, name) for leaf in leaves(one) if isinstance(leaf, Test)
+    )
+    for test in tests:
         for operand in (test.operand, *test.values):
             if isinstance(operand, Field):
                 paths.add(operand.path)
@@ -163,23 +207,41 @@ def require_valid(session: Reading, expression: Expression, *, name: str | None 
         )
 
 
-def _tests_within(
-    expression: Expression, segment: Callable[[str], Expression], inside: tuple[str, ...], depth: int
-) -> Iterator[Test]:
-    """Yield the tests of an expression and of the segments that it builds on."""
-    if depth > _MAX_DEPTH:
-        raise InvalidRequest(
-            f"The segment builds on others that build on others, to a depth of more than {_MAX_DEPTH}: "
-            f"{' > '.join(inside)}. You reached the limit of {_MAX_DEPTH} depth of starting audiences."
-        )
-    for leaf in leaves(expression):
-        if isinstance(leaf, Test):
-            yield leaf
-            continue
-        if leaf.name in inside:
-            circle = " > ".join((*inside[inside.index(leaf.name) :], leaf.name))
-            raise InvalidRequest(f"{leaf.place}: the segment would be built on itself ({circle}).")
-        yield from _tests_within(segment(leaf.name), segment, (*inside, leaf.name), depth + 1)
+def _expressions_within(session: Reading, expression: Expression, name: str | None) -> list[Expression]:
+    """List an expression and those of the segments that it builds on, each once.
+
+    Raises:
+        InvalidRequest: it builds on itself, or is too deep or too large.
+    """
+    segments = SegmentExpressions(session)
+    depths: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+
+    def walk(one: Expression, inside: tuple[str, ...]) -> tuple[int, int]:
+        """Return how deep an expression builds on others, and how large it is with them."""
+        depth, size = 0, nodes(one)
+        if len(inside) > _MAX_DEPTH + 1:
+            raise InvalidRequest(_TOO_DEEP)
+        for leaf in leaves(one):
+            if not isinstance(leaf, InSegment):
+                continue
+            if leaf.name in inside:
+                circle = " > ".join((*inside[inside.index(leaf.name) :], leaf.name))
+                raise InvalidRequest(f"{leaf.place}: the segment would be built on itself ({circle}).")
+            if leaf.name not in depths:
+                depths[leaf.name], sizes[leaf.name] = walk(segments.of(leaf.name), (*inside, leaf.name))
+            depth, size = max(depth, depths[leaf.name] + 1), size + sizes[leaf.name]
+        if depth > _MAX_DEPTH:
+            raise InvalidRequest(_TOO_DEEP)
+        if size > _MAX_SIZE:
+            raise InvalidRequest(
+                f"The segment has {size:,} groups, conditions and values, those of the segments that it builds on "
+                f"included each time; at most {_MAX_SIZE:,} are allowed."
+            )
+        return depth, size
+
+    walk(expression, (name,) if name else ())
+    return [expression, *map(segments.of, depths)]
 
 
 def _require_calculated(session: Reading, test: Test, calculated: Calculated) -> None:
@@ -187,6 +249,8 @@ def _require_calculated(session: Reading, test: Test, calculated: Calculated) ->
         raise InvalidRequest(
             f"{test.place}: there is no calculated attribute {calculated.name} in domain {session.domain.name}."
         )
+    if calculated.start_days is not None:
+        read_days(calculated.start_days, calculated.end_days or 0, f"{test.place}.ConditionOverrides.Range")
     if isinstance(test.operand, Calculated) and all(isinstance(value, str) for value in test.values):
         return
     raise InvalidRequest(

@@ -117,10 +117,16 @@ def _find_members(
 
 
 def find_segments_of(session: Reading, profile: Profile, *, limit: int) -> list[tuple[Definition, bool]]:
-    """Find which of the first segments of the domain a profile is in; those that fail are left out."""
+    """Find which of the first segments of the domain a profile is in.
+
+    Those that fail are left out, and those after the time that a page may take.
+    """
     values = ProfileReader(session).values_of(profile)
     found = []
+    ends_at = time.monotonic() + _SECONDS_PER_PAGE
     for definition in list_all_definitions(session, SEGMENT)[:limit]:
+        if time.monotonic() >= ends_at:
+            break
         try:
             found.append((definition, holds(segment_expression(session, definition.name), values)))
         except InvalidRequest:

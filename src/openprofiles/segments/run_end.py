@@ -24,6 +24,10 @@ class RunFailed(Exception):
     """A job cannot do what it was asked for; the message says why."""
 
 
+class RunStopped(Exception):
+    """A job was stopped, or its domain was deleted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What a job has found.
@@ -60,6 +64,8 @@ def run_segment_job(
     else:
         try:
             counts = work(job, _find(store, kind, job), lambda: _state(store, job, clock()))
+        except RunStopped:
+            status = UploadJobStatus.STOPPED
         except (InvalidRequest, RunFailed) as error:
             # What the segment names may have been deleted after the request.
             status, reason, message = UploadJobStatus.FAILED, VALIDATION_FAILURE, str(error)
@@ -95,6 +101,6 @@ def _state(store: LeasedStore, job: LeasedJob, now: datetime) -> Iterator[Readin
     with store.store.read() as connection:
         domain = find_domain_by_number(connection, job.domain_id)
         if domain is None:
-            raise RunFailed("The domain was deleted.")
+            raise RunStopped
         allow_long_statements(connection)
         yield Reading(connection=connection, domain=domain, now=now)

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from openprofiles.clock import Clock
-from openprofiles.errors import InvalidRequest
 from openprofiles.expressions.tree import EVERYBODY
-from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS
 from openprofiles.job_kinds import SEGMENT_SNAPSHOT
 from openprofiles.profiles.session import Reading
-from openprofiles.segments.definitions import GROUPS, SORT, expression_of, require_valid
+from openprofiles.segments.definitions import GROUPS, SORT, expression_of, require_valid, sort_paths
 from openprofiles.segments.exports.destinations import TEST_FILE, Destination, ExportFailed, open_destination
 from openprofiles.segments.exports.files import Part, write_csv, write_json_lines, write_orc
-from openprofiles.segments.run_end import Counts, OpenState, RunFailed, run_segment_job
+from openprofiles.segments.run_end import Counts, OpenState, RunFailed, RunStopped, run_segment_job
 from openprofiles.segments.snapshots import DATA_FORMAT, DESTINATION, ENCRYPTION_KEY, NAME
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.settings import Settings
@@ -41,9 +39,8 @@ def run(store: LeasedStore, settings: Settings, clock: Clock) -> None:
 
 
 def _export(store: LeasedStore, settings: Settings, job: LeasedJob, found: SegmentRun, open_state: OpenState) -> Counts:
-    # Named after the job, so that it is removed if this process dies.
-    folder = settings.scratch_folder / job.job_id
-    shutil.rmtree(folder, ignore_errors=True)
+    # In a folder named after the job, so that it is removed if this process dies; another claim of the job has its own.
+    folder = settings.scratch_folder / job.job_id / str(job.epoch)
     folder.mkdir(parents=True)
     request = found.request
     try:
@@ -65,7 +62,7 @@ def _export(store: LeasedStore, settings: Settings, job: LeasedJob, found: Segme
             with store.suspended(), open_sqlite_rows(settings.store_path) as rows:
                 names, parts = _write_all(SegmentExport(rows, members), request, folder)
         counts = Counts(session.now, sum(part.rows for part in parts), everybody)
-        _send_all(destination, job.job_id, session, request, names, parts)
+        _send_all(store, destination, session, request, names, parts)
     except ExportFailed as error:
         raise RunFailed(str(error)) from error
     finally:
@@ -80,20 +77,22 @@ def _write_all(export: SegmentExport, request: Mapping[str, Any], folder: Path) 
 
 
 def _send_all(
+    store: LeasedStore,
     destination: Destination,
-    snapshot_id: str,
     session: Reading,
     request: Mapping[str, Any],
     names: list[str] | None,
     parts: list[Part],
 ) -> None:
     """Send all files, and the manifest at the end."""
+    snapshot_id = _require_go(store)
     prefix = f"{request[NAME]}/{snapshot_id}"
     sent: list[dict[str, Any]] = []
     for part in parts:
         destination.put_file(f"{prefix}/{part.file.name}", part.file)
         sent.append({"Name": part.file.name, "Rows": part.rows, "Bytes": part.file.stat().st_size})
         part.file.unlink()
+        _require_go(store)
     manifest = {
         "SnapshotId": snapshot_id,
         "DomainName": session.domain.name,
@@ -105,6 +104,19 @@ def _send_all(
         "Files": sent,
     }
     destination.put_text(f"{prefix}/manifest.json", json.dumps(manifest, indent=2) + "\n")
+
+
+def _require_go(store: LeasedStore) -> str:
+    """Return the id of the job if this process is still to do it.
+
+    Raises:
+        LeaseLost: another worker has it.
+        RunStopped: it was stopped, or its domain deleted.
+    """
+    job = store.read_job()
+    if job.stop_requested or job.domain_deleted:
+        raise RunStopped
+    return job.job_id
 
 
 def _parts(
@@ -119,15 +131,9 @@ def _parts(
 
 
 def _order(export: SegmentExport, request: Mapping[str, Any]) -> list[Sql]:
-    order: list[Sql] = []
-    for attribute in request.get(SORT, {}).get("Attributes", ()):
-        if attribute.get("Type") == "CALCULATED":
-            raise InvalidRequest(
-                f"The segment is sorted by calculated attribute {attribute['Name']}, which does not exist."
-            )
-        path = attribute["Name"]
-        path = TWINS[path][0] if path in TWINS else path
-        if path not in FIELD_BY_PATH:
-            path = ATTRIBUTES_PREFIX + path.removeprefix(ATTRIBUTES_PREFIX)
-        order += export.order_by(path, attribute.get("DataType", "STRING"), descending=attribute["Order"] == "DESC")
-    return order
+    attributes = request.get(SORT, {}).get("Attributes", ())
+    return [
+        part
+        for attribute, path in zip(attributes, sort_paths(request), strict=True)
+        for part in export.order_by(path, attribute.get("DataType", "STRING"), descending=attribute["Order"] == "DESC")
+    ]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from openprofiles.definitions.definitions import get_definition
+from openprofiles.definitions.definitions import find_definition, get_definition
 from openprofiles.errors import Busy, InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import SEGMENT_SNAPSHOT
@@ -76,9 +76,10 @@ def read_snapshot(session: Reading, name: str, snapshot_id: str) -> SegmentRun:
     """Read the state of a snapshot.
 
     Raises:
-        NotFound: the segment has no snapshot of this id.
+        NotFound: the domain has no segment of this name, or this has no snapshot of this id.
     """
+    definition = find_definition(session, SEGMENT, name)
     found = find_run(session.connection, SEGMENT_SNAPSHOT, session.domain.domain_id, snapshot_id)
-    if found is None or found.request[NAME] != name:
+    if found is None or found.definition_id != definition.definition_id:
         raise NotFound(f"Segment definition {name} has no snapshot {snapshot_id} in domain {session.domain.name}.")
     return found

@@ -18,7 +18,7 @@ from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import SegmentExpressions
 from openprofiles.store.expressions.conditions import Surroundings
-from openprofiles.store.expressions.fragments import Sql, sql
+from openprofiles.store.expressions.fragments import Sql, all_of, any_of, sql
 from openprofiles.store.job_profiles import is_of_job, is_of_job_sql
 from openprofiles.store.segment_rows import is_among
 from openprofiles.store.upload_jobs import UploadJob, find_job
@@ -34,7 +34,7 @@ def sql_surroundings(session: Reading) -> Surroundings:
     return Surroundings(
         now=session.now,
         segment=SegmentExpressions(session).of,
-        calculated_test=partial(_calculated_test_sql, session),
+        calculated_test=cache(partial(_calculated_test_sql, session)),
         is_of_job=of_job,
     )
 
@@ -124,11 +124,16 @@ def _age_sql(session: Reading, definition: CalculatedDefinition, test_holds: Cal
     threshold = definition.calculation(session.now).threshold
     if threshold is None:
         raise InvalidRequest(f"The segment uses {definition.name}, which has no threshold to compare the age with.")
-    younger_than = to_milliseconds(session.now) - int(threshold[1]) * DAY_MS
-    results = [test_holds(text) for text in ("true", "false")]
-    if results[0] == results[1]:
-        return Sql("1 = 1" if results[0] else "1 = 0")
-    return sql(f"p.created_at {'>' if results[0] else '<='} {{0}}", younger_than)
+    if_true, if_false = (test_holds(text) for text in ("true", "false"))
+    if if_true == if_false:
+        return all_of([]) if if_true else any_of([])
+    # Whole days, as for one profile.
+    age = sql(f"({{0}} - p.created_at) / {DAY_MS}", to_milliseconds(session.now))
+    passes = sql(f"({{0}} {_COMPARISONS[threshold[0]]} {{1}})", age, int(threshold[1]))
+    return passes if if_true else sql("not {0}", passes)
+
+
+_COMPARISONS = {"EQUAL_TO": "=", "NOT_EQUAL_TO": "<>", "GREATER_THAN": ">", "LESS_THAN": "<"}
 
 
 def _no_segment(name: str) -> Expression:

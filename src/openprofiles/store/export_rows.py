@@ -95,7 +95,7 @@ class SqliteRows:
 
 @contextmanager
 def open_sqlite_rows(path: Path) -> Iterator[ExportRows]:
-    """Open a state of a SQLite store, which must not be open in this process in another way."""
+    """Open a state of an SQLite store that this process has closed."""
     import adbc_driver_sqlite.dbapi as adbc
 
     connection = adbc.connect(str(path), autocommit=True)

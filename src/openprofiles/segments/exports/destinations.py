@@ -84,13 +84,18 @@ def _folder_of(uri: str, export_folder: Path | None) -> Path:
         raise InvalidRequest(
             "This server does not export to folders. Use s3://bucket/prefix, or start the server with --export-folder."
         )
-    parts = urlsplit(uri)
-    # As it is reached, so that neither .. nor a link leads elsewhere.
-    allowed, folder = export_folder.resolve(), Path(unquote(parts.path)).resolve()
-    is_plain = parts.netloc in ("", "localhost") and "\0" not in parts.path and not parts.query and not parts.fragment
-    if not is_plain or not parts.path.startswith("/") or not folder.is_relative_to(allowed):
-        raise InvalidRequest(f"DestinationUri must be a folder below file://{allowed}, which this server allows.")
-    return folder
+    allowed = export_folder.resolve()
+    try:
+        parts = urlsplit(uri)
+        path = unquote(parts.path, errors="strict")
+        is_plain = parts.netloc in ("", "localhost") and path.isprintable() and not parts.query and not parts.fragment
+        # As it is reached, so that neither .. nor a link leads elsewhere.
+        if is_plain and path.startswith("/") and (folder := Path(path).resolve()).is_relative_to(allowed):
+            return folder
+    except (ValueError, OSError):
+        # Not an address, or a loop of links.
+        pass
+    raise InvalidRequest(f"DestinationUri must be a folder below file://{allowed}, which this server allows.")
 
 
 class _Folder:

@@ -17,7 +17,7 @@ from openprofiles.expressions.evaluate import Explanation
 from openprofiles.expressions.operators import OPERATORS
 from openprofiles.facts.standard_profile import FIELD_BY_PATH
 from openprofiles.profiles.profiles import get_profile, get_profiles
-from openprofiles.profiles.session import Reading, Writing
+from openprofiles.profiles.session import Reading
 from openprofiles.segments.condition_text import (
     described,
     made_by,
@@ -152,12 +152,18 @@ def create_of_job(visitor: Visitor) -> Response:
 
 def count(visitor: Visitor) -> Response:
     """Start to count the profiles for the form, and find some, for a script."""
-    form = visitor.form()
-    with visitor.writing(CREATING, MEMBERSHIP, *_ESTIMATING) as session:
-        try:
-            return _counting(session, _body_of(session, form))
-        except InvalidRequest as error:
-            return json_answer({"message": str(error)}, 400)
+    form, needed = visitor.form(), (CREATING, MEMBERSHIP, *_ESTIMATING)
+    try:
+        with visitor.reading(*needed) as session:
+            body = _body_of(session, form)
+            ids = list_matching(session, expression_of(session, body, GROUPS), limit=_EXAMPLES)
+            examples = [result_of(one) for one in get_profiles(session, ids).profiles]
+        with visitor.writing(*needed) as session:
+            estimate_id = start_estimate(session, _query_of(body))
+    except InvalidRequest as error:
+        return json_answer({"message": str(error)}, 400)
+    shown = [{"ProfileId": one["id"], "Title": one["name"] or one["email"] or one["id"]} for one in examples]
+    return json_answer({"EstimateId": estimate_id, "Examples": shown})
 
 
 def count_segment(visitor: Visitor) -> Response:
@@ -280,17 +286,6 @@ def _known_attributes(session: Reading) -> list[str]:
 
 def _query_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return {QUERY: body[GROUPS]} if GROUPS in body else {}
-
-
-def _counting(session: Writing, body: Mapping[str, Any]) -> Response:
-    examples = list_matching(session, expression_of(session, body, GROUPS), limit=_EXAMPLES)
-    found = [result_of(one) for one in get_profiles(session, examples).profiles]
-    return json_answer(
-        {
-            "EstimateId": start_estimate(session, _query_of(body)),
-            "Examples": [{"ProfileId": one["id"], "Title": one["name"] or one["email"] or one["id"]} for one in found],
-        }
-    )
 
 
 def _explained(one: Explanation, depth: int = 0) -> Iterator[tuple[int, bool, str, str]]:

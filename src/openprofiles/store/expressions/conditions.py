@@ -20,6 +20,7 @@ from openprofiles.expressions.tree import (
     Every,
     Expression,
     Field,
+    InSegment,
     JobRelation,
     Not,
     ProfileTime,
@@ -28,9 +29,9 @@ from openprofiles.expressions.tree import (
     Test,
 )
 from openprofiles.facts.standard_profile import FIELD_BY_PATH, TWINS, attribute_of_target
-from openprofiles.store.expressions.fragments import Sql, joined, sql
+from openprofiles.store.expressions.fragments import Sql, all_of, any_of, sql
 
-_TRUE, _FALSE = Sql("1 = 1"), Sql("1 = 0")
+_FALSE = any_of([])
 _CALCULATED_COST = 100
 
 
@@ -117,6 +118,7 @@ class Conditions:
     def __init__(self, tests: EngineTests, surroundings: Surroundings) -> None:
         self._tests = tests
         self._surroundings = surroundings
+        self._costs: dict[str, int] = {}
 
     def of(self, expression: Expression) -> Sql:
         """Build the condition for rows ``p`` for which an expression holds; true or false, or null for false."""
@@ -129,14 +131,14 @@ class Conditions:
         if isinstance(expression, Every | Some):
             parts = [self._of(part, wanted) for part in sorted(expression.parts, key=self._cost)]
             # The negation of one is the other, of negated parts.
-            if isinstance(expression, Every) is wanted:
-                return joined(" and ", parts) if parts else _TRUE
-            return joined(" or ", parts) if parts else _FALSE
+            return all_of(parts) if isinstance(expression, Every) is wanted else any_of(parts)
         if isinstance(expression, Not):
             return self._of(expression.part, not wanted)
         return self._of(self._surroundings.segment(expression.name), wanted)
 
     def _cost(self, expression: Expression) -> int:
+        if isinstance(expression, InSegment) and expression.name not in self._costs:
+            self._costs[expression.name] = self._cost(self._surroundings.segment(expression.name))
         if isinstance(expression, Test):
             if isinstance(expression.operand, Calculated):
                 return _CALCULATED_COST
@@ -146,7 +148,7 @@ class Conditions:
             return sum(map(self._cost, expression.parts))
         if isinstance(expression, Not):
             return self._cost(expression.part)
-        return self._cost(self._surroundings.segment(expression.name))
+        return self._costs[expression.name]
 
     def _test(self, test: Test, wanted: bool) -> Sql:
         wants_comparison = wanted != test.operator.is_negated
@@ -167,17 +169,17 @@ class Conditions:
             raise TypeError("It is not compared here.")
         if isinstance(operand, JobRelation):
             jobs = [value for value in test.values if isinstance(value, str)]
-            return joined(" or ", [self._surroundings.is_of_job(operand, job) for job in jobs]) if jobs else _FALSE
+            return any_of([self._surroundings.is_of_job(operand, job) for job in jobs])
         if isinstance(operand, ProfileTime):
             return self._dates(operator.comparison, Sql(f"p.{operand.value}"), test.values)
         text = self._text(operand)
         if operator.kind is Kind.TEXT:
             return self._texts(operator.comparison, operand, text, test.values)
         if operator.kind is Kind.NUMBER:
-            return joined(" or ", [self._numbers(operator.comparison, text, value) for value in test.values])
+            return any_of([self._numbers(operator.comparison, text, value) for value in test.values])
         if operator.kind is Kind.LIST:
             parts = [self._tests.has_element(text, self._value(value)) for value in test.values]
-            return joined(" and " if operator.needs_all else " or ", parts)
+            return all_of(parts) if operator.needs_all else any_of(parts)
         return self._dates(operator.comparison, self._tests.moment(text), test.values)
 
     def _text(self, reference: Reference) -> Sql:
@@ -196,11 +198,11 @@ class Conditions:
     def _texts(self, comparison: Comparison, operand: Reference, text: Sql, values: Sequence[str | Reference]) -> Sql:
         if comparison is not Comparison.EQUAL:
             tests = [self._tests.compares_texts(comparison, text, self._value(value)) for value in values]
-            return joined(" or ", tests)
+            return any_of(tests)
         fixed = [value for value in values if isinstance(value, str)]
         parts = [self._tests.equals(text, fixed, operand)] if fixed else []
         parts += [sql("{0} = {1}", text, self._text(value)) for value in values if not isinstance(value, str)]
-        return joined(" or ", parts)
+        return any_of(parts)
 
     def _numbers(self, comparison: Comparison, text: Sql, value: str | Reference) -> Sql:
         if isinstance(value, str):
@@ -212,7 +214,7 @@ class Conditions:
         if comparison is not Comparison.EQUAL:
             return compares
         is_same = sql("({0} = {1} and {2})", text, other, self._tests.is_not_true(self._tests.is_number(other)))
-        return joined(" or ", [compares, is_same])
+        return any_of([compares, is_same])
 
     def _dates(self, comparison: Comparison, moment: Sql, values: Sequence[str | Reference]) -> Sql:
         bounds = [self._bound(value) for value in values]
@@ -225,13 +227,13 @@ class Conditions:
             # Where an end is null because another value of the profile is missing, nothing is outside.
             are_known = [sql("{0} is not null", bound) for bound in known if isinstance(bound, Sql)]
             is_outside = sql("{0} not between {1} and {2}", moment, *self._range(known))
-            return joined(" and ", [is_outside, *are_known])
+            return all_of([is_outside, *are_known])
         if not known:
             return _FALSE
         if len(known) > 1:
             # Read once.
             parts = [_compares_moment(comparison, Sql("m"), bound) for bound in known]
-            return sql("(select {0} from (select {1} as m) moment_once)", joined(" or ", parts), moment)
+            return sql("(select {0} from (select {1} as m) moment_once)", any_of(parts), moment)
         return _compares_moment(comparison, moment, known[0])
 
     def _bound(self, value: str | Reference) -> Sql | int | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _PLACE = re.compile(r"\{([0-9]+)\}")
 # Stands for a parameter; no statement has this character, but regular expressions have all that drivers use.
 PARAMETER = "\0"
+_MOST_IN_A_ROW = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,24 @@ def sql(template: str, *values: object) -> Sql:
         return PARAMETER
 
     return Sql(_PLACE.sub(filled, template), tuple(parameters))
+
+
+def all_of(parts: Sequence[Sql]) -> Sql:
+    """Build the condition that all of some conditions hold."""
+    return _balanced(" and ", parts) if parts else Sql("1 = 1")
+
+
+def any_of(parts: Sequence[Sql]) -> Sql:
+    """Build the condition that at least one of some conditions holds."""
+    return _balanced(" or ", parts) if parts else Sql("1 = 0")
+
+
+def _balanced(separator: str, parts: Sequence[Sql]) -> Sql:
+    """Join parts in halves of halves, since SQLite limits how deep an expression is."""
+    if len(parts) <= _MOST_IN_A_ROW:
+        return joined(separator, parts)
+    middle = len(parts) // 2
+    return joined(separator, [_balanced(separator, parts[:middle]), _balanced(separator, parts[middle:])])
 
 
 def joined(separator: str, parts: Iterable[Sql]) -> Sql:

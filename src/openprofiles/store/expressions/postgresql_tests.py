@@ -57,7 +57,7 @@ _MOMENT = (
 )
 _IS_LIST = (
     "starts_with({0}, '[') and {0} !~ '[\\x01-\\x1f]' and {0} !~ '\\\\u(0000|[dD][89a-fA-F])' "
-    "and pg_input_is_valid({0}, 'jsonb')"
+    "and pg_input_is_valid({0}, 'json')"
 )
 
 

@@ -86,7 +86,9 @@ class SqliteTests(EngineTests):
             return sql("instr({0}, {1}) > 0", text, value)
         if comparison is Comparison.BEGINS_WITH:
             return sql("substr({0}, 1, length({1})) = {1}", text, value)
-        return sql("substr({0}, -length({1})) = {1}", text, value)
+        if isinstance(value, str):
+            return sql("substr({0}, -length({1})) = {1}", text, value)
+        return sql("({0} is not null and length({1}) = 0 or substr({0}, -length({1})) = {1})", text, value)
 
     def compares_numbers(self, comparison: Comparison, text: Sql, value: Sql | str) -> Sql:
         if isinstance(value, Sql):
