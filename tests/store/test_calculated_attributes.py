@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from openprofiles.calculated import definitions
 from openprofiles.calculated.defaults import DEFAULTS
@@ -19,6 +20,7 @@ from openprofiles.profiles.profiles import get_profiles
 from openprofiles.profiles.session import reading
 from openprofiles.segments.definitions import GROUPS, expression_of, require_valid
 from openprofiles.segments.surroundings import ProfileReader, sql_surroundings
+from openprofiles.store.calculated_objects import read_objects
 from openprofiles.store.connections import Store
 from openprofiles.store.segment_rows import count_members, read_members
 from store.made_rows import make_domain
@@ -386,6 +388,20 @@ def test_a_total_beyond_the_largest_number_is_no_value(shop: Visits, statistic: 
         shop.visit(number, cost={"amount": 1.5e308})
 
     assert shop.text(expression=expression, statistic=statistic, UseHistoricalData=True) is None
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_the_objects_of_a_profile_are_found_by_their_list_not_among_all_of_the_domain(shop: Visits) -> None:
+    with reading(shop.store, "shop", shop.now) as session:
+        plans: list[str] = []
+
+        def explain(_: Any, cursor: Any, statement: str, parameters: Any, *_more: object) -> None:
+            plans.append(cursor.execute(f"explain query plan {statement}", parameters).fetchone()[3])
+
+        event.listen(session.connection, "before_cursor_execute", explain)
+        list(read_objects(session.connection, session.domain.domain_id, 1, shop.now, pids=[1]))
+
+    assert plans == ["SEARCH object_list USING PRIMARY KEY (pid=? AND object_type_id=?)"]
 
 
 def test_a_segment_compares_calculated_attributes(shop: Visits) -> None:
