@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from acceptance import javascript
 from acceptance.running import RunningServer, environment, run_command, running_server, wait_until
 from openprofiles.client import Client
 from s3_server import S3Server
@@ -379,6 +380,46 @@ def test_a_segment_is_exported_to_a_folder_and_imported_again(exporting: tuple[R
     assert back.returncode == 0, back.stderr
     why = commands("segments", "estimate", "--where", "Attributes.tier is gold", "--where", "Address.Country is DE")
     assert why.stdout.startswith("5 of 15 profiles"), why.stderr
+
+
+def test_the_javascript_sdk_makes_a_segment_of_a_file_and_exports_it(
+    exporting: tuple[RunningServer, Path], tmp_path: Path
+) -> None:
+    node = javascript.require_sdk()
+    server, folder = exporting
+    job_id = load(commands_on(server, "js"), tmp_path)
+    key_id, secret = server.admin()
+
+    answer = subprocess.run(
+        [node, "segment_flow.mjs", "js", job_id, f"file://{folder}/js"],
+        cwd=javascript.FOLDER,
+        env=environment()
+        | {
+            "AWS_ENDPOINT_URL_CUSTOMER_PROFILES": server.url,
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    status, snapshot_id = found.pop("snapshot")
+    assert found == {
+        "isSame": True,
+        "isDate": True,
+        "estimate": ["SUCCEEDED", "10"],
+        "members": [[0, "PRESENT"], [1, "ABSENT"]],
+        "isListed": True,
+    }
+    assert status == "COMPLETED"
+    exported = folder / "js" / "americans-of-the-file" / snapshot_id / "part-00000.csv"
+    back = commands_on(server, "js")("import", exported, "--unique-key", "EmailAddress", "--yes", "--output", "json")
+    assert json.loads(back.stdout)["updated"] == 10, back.stdout
 
 
 @pytest.mark.parametrize("data_format", ["CSV", "JSONL", "ORC"])

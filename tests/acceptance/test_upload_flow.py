@@ -22,6 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from acceptance import javascript
 from acceptance.running import RunningServer, command, environment, run_command, running_server, wait_until
 
 pytestmark = pytest.mark.usefixtures("quick_loaders")
@@ -34,7 +35,6 @@ FIELDS = {
 CSV = b"Email,First,Tier\nada@example.com,Ada,gold\nbob@example.com,Bob,\nADA@example.com,,silver\n"
 ENDED = ("SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED")
 JOB_TIMEOUT_SECONDS = 60.0
-JS_FOLDER = Path(__file__).with_name("js")
 AWS_FOLDER = Path(sys.executable).parent
 
 
@@ -234,17 +234,14 @@ def read_documents(text: str) -> list[Any]:
 
 
 def test_the_javascript_sdk_loads_a_file(server: RunningServer, domain: str, tmp_path: Path) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    if not (JS_FOLDER / "node_modules" / "@aws-sdk" / "client-customer-profiles").is_dir():
-        pytest.skip("the AWS SDK for JavaScript is not installed: run npm install in tests/acceptance/js")
+    javascript.require_sdk()
     csv = tmp_path / "customers.csv"
     csv.write_bytes(CSV)
 
     script = 'eval "$($OPENPROFILES env --data "$DATA")" && exec node upload_flow.mjs "$DOMAIN" "$CSV" ada@example.com'
     answer = subprocess.run(
         ["/bin/sh", "-c", script],
-        cwd=JS_FOLDER,
+        cwd=javascript.FOLDER,
         env=shell_environment(server, domain, csv),
         capture_output=True,
         text=True,
