@@ -264,6 +264,42 @@ def test_commands_create_count_list_and_explain_segments(run: Run, tmp_path: Pat
     assert gone.stderr.endswith("Segment definition again does not exist in domain commands.\n")
 
 
+def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_path: Path) -> None:
+    load(run, tmp_path)
+    run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")
+    both = {"Dimensions": [US, GOLD], "Type": "ANY", "SourceSegments": [{"SegmentDefinitionName": "us-gold"}]}
+    file = tmp_path / "groups.json"
+    file.write_text(json.dumps({"Groups": [both, {"Dimensions": [US, {"ProfileAttributes": {
+        "BirthDate": {"DimensionType": "BEFORE", "Values": ["1940-01-01"]},
+    }}]}]}))  # fmt: skip
+
+    table = run("segments", "estimate", "us-gold", "--funnel")
+    mixed = run("segments", "estimate", "--file", file, "--funnel", "--output", "json")
+    file.write_text(json.dumps({"Groups": [both], "Include": "ANY"}))
+    any_of = run("segments", "estimate", "--file", file, "--funnel")
+    run("segments", "create", "everybody")
+    nothing = run("segments", "estimate", "everybody", "--funnel")
+
+    assert [line.split() for line in table.stdout.splitlines()] == [
+        ["CONDITION", "LEFT", "OF", "THOSE", "BEFORE"],
+        ["all", "profiles", "30"],
+        ["Address.Country", "is", "US", "10", "33.3%"],
+        ["Attributes.tier", "is", "gold", "5", "50.0%"],
+    ], table.stderr
+    found = json.loads(mixed.stdout)
+    assert (found["profiles"], found["steps"]) == (
+        30,
+        [
+            {"condition": "in segment us-gold", "members": 5},
+            {"condition": "Address.Country is US or Attributes.tier is gold", "members": 5},
+            {"condition": "Address.Country is US", "members": 5},
+            {"condition": "BirthDate is before 1940-01-01", "members": 0},
+        ],
+    )
+    assert any_of.stderr.startswith("Error: A funnel needs conditions that must all hold")
+    assert nothing.stderr.startswith("Error: A funnel needs conditions; this segment has none")
+
+
 def test_a_condition_that_cannot_be_read_is_refused_with_what_was_probably_meant(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
 

@@ -19,6 +19,7 @@ from openprofiles.cli.terminal_text import shown
 from openprofiles.cli.text_source import read_text
 from openprofiles.cli.text_table import Column
 from openprofiles.cli.words import count_of, source_name, utc_text
+from openprofiles.clock import utc_now
 from openprofiles.errors import InvalidRequest
 from openprofiles.expressions.operators import OPERATORS
 from openprofiles.segments.condition_text import PHRASES, made_by, read_condition, segment_groups
@@ -181,6 +182,7 @@ def delete(place: Place, domain: str, output: str, name: str, *, yes: bool) -> N
 
 @segments.command()
 @click.argument("name", metavar="[NAME]", type=Name("segment"), required=False)
+@click.option("--funnel", is_flag=True, help="Count after each condition too; they must all hold.")
 @_conditions
 @_of_a_domain_to_count
 def estimate(
@@ -192,12 +194,15 @@ def estimate(
     any_of: bool,
     from_job: str | None,
     file: Path | None,
+    *,
+    funnel: bool,
 ) -> None:
     """Count the customers in a segment, or those for whom conditions hold. The number is exact.
 
     \b
     Examples:
       openprofiles segments estimate us-gold --domain demo
+      openprofiles segments estimate us-gold --domain demo --funnel
       openprofiles segments estimate --domain demo --where 'BirthDate is before 1980-01-01'
     """
     if name is None:
@@ -207,6 +212,9 @@ def estimate(
     else:
         found = place.call("GetSegmentDefinition", DomainName=domain, SegmentDefinitionName=name)
         query = found.get("SegmentGroups")
+    if funnel:
+        _print_funnel(place, domain, output, query)
+        return
     counted = count_members(place, domain, query)
     if output == "json":
         print_json({"members": counted["Members"], "profiles": counted["Profiles"], "as_of": utc_text(counted["AsOf"])})
@@ -215,6 +223,39 @@ def estimate(
             f"{counted['Members']:,} of {count_of(counted['Profiles'], 'profile')}, counted at "
             f"{utc_text(counted['AsOf'])}"
         )
+
+
+def _print_funnel(place: Place, domain: str, output: str, query: Mapping[str, Any] | None) -> None:
+    """Print how many customers are left after each condition."""
+    from openprofiles.segments.funnel import funnel_steps
+
+    steps = [] if query is None else funnel_steps(query, utc_now())
+    if not steps:
+        raise CommandFault("A funnel needs conditions; this segment has none, so that all customers are in it.")
+    counted = [(words, count_members(place, domain, groups)) for words, groups in steps]
+    # The share of those before, so that the condition that costs the most stands out.
+    befores = [counted[0][1]["Profiles"], *(found["Members"] for _, found in counted)]
+    if output == "json":
+        print_json(
+            {
+                "profiles": counted[0][1]["Profiles"],
+                "steps": [{"condition": words, "members": found["Members"]} for words, found in counted],
+                "as_of": utc_text(counted[-1][1]["AsOf"]),
+            }
+        )
+        return
+    rows = [("all profiles", f"{befores[0]:,}", "")]
+    for before, (words, found) in zip(befores, counted, strict=False):
+        share = f"{found['Members'] / before:.1%}" if before else ""
+        rows.append((shown(words), f"{found['Members']:,}", share))
+    print_table(
+        (
+            Column("CONDITION", shrinks_to=30),
+            Column("LEFT", is_number=True),
+            Column("OF THOSE BEFORE", is_number=True),
+        ),
+        rows,
+    )
 
 
 @segments.command()

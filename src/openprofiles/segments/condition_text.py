@@ -102,6 +102,20 @@ def words_of(expression: Expression) -> str:
     return "any of:" if isinstance(expression, Some) else "not:"
 
 
+def in_one_line(expression: Expression) -> str:
+    """Return an expression in words, with those of its parts."""
+    if isinstance(expression, Every | Some) and expression.parts:
+        return (" and " if isinstance(expression, Every) else " or ").join(map(_as_part, expression.parts))
+    if isinstance(expression, Not):
+        return f"not {_as_part(expression.part)}"
+    return words_of(expression)
+
+
+def _as_part(expression: Expression) -> str:
+    words = in_one_line(expression)
+    return f"({words})" if isinstance(expression, Every | Some) and len(expression.parts) > 1 else words
+
+
 def _values(text: str, operator: Operator) -> list[str]:
     if operator.is_range:
         text = _RANGE.sub(",", text)
