@@ -67,6 +67,16 @@ class RunningServer:
         document = json.loads((self.data_folder / "admin-credential.json").read_bytes())
         return document["access_key_id"], document["secret_access_key"]
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables with which commands use this server as its administrator."""
+        key_id, secret = self.admin()
+        return {
+            "OPENPROFILES_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
     def client(self, access_key_id: str | None = None, secret: str | None = None) -> Any:
         """Return a boto3 client that never retries, by default with the administrator's key."""
         if access_key_id is None or secret is None:

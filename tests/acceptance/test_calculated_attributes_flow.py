@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from acceptance.running import RunningServer, running_server, wait_until
+from acceptance.running import RunningServer, run_command, running_server, wait_until
 
 pytestmark = pytest.mark.usefixtures("quick_loaders")
 
@@ -130,3 +131,37 @@ def test_a_definition_is_changed_tagged_listed_and_deleted(server: RunningServer
         client.get_calculated_attribute_for_profile(
             DomainName="shop", CalculatedAttributeName="_call_count", ProfileId="f" * 32
         )
+
+
+def test_commands_create_show_compute_and_delete_calculated_attributes(server: RunningServer, tmp_path: Path) -> None:
+    def run(*arguments: str | Path, status: int = 0) -> str:
+        done = run_command("calculated-attributes", *arguments, "--domain", "shop", **server.variables())
+        assert done.returncode == status, done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    file = tmp_path / "spent.json"
+    file.write_text(json.dumps({name: value for name, value in SPENT.items() if name != "CalculatedAttributeName"}))
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps({**SPENT, "Statistic": "MEDIAN"}))
+
+    created = run("create", "by-command", file)
+    shown = run("show", "by-command")
+    listed = run("list")
+    of_ada = run("of", "ada@x.org")
+    as_json = json.loads(run("of", "bob@x.org", "--output", "json"))
+
+    assert created == "The calculated attribute by-command has been created.\n"
+    file.write_text(shown)
+    assert run("create", "again", file) == "The calculated attribute again has been created.\n"
+    assert [line.split()[:4] for line in listed.splitlines() if line.startswith("by-command")] == [
+        ["by-command", "Spent", "this", "year"]
+    ]
+    assert sum(line.startswith("_") for line in listed.splitlines()) == 32
+    values = {line.split()[0]: line.split()[1:3] for line in of_ada.splitlines()[1:]}
+    assert values["by-command"][0] == "61.9"
+    assert "_last_channel" not in values
+    assert {one["CalculatedAttributeName"]: one["Value"] for one in as_json}["by-command"] == "5"
+    assert f"Error: {wrong}: " in run("create", "wrong", wrong, status=2)
+    assert "does not exist" in run("show", "absent", status=2)
+    for name in ("by-command", "again"):
+        assert run("delete", name, "--yes") == f"The calculated attribute {name} has been deleted.\n"

@@ -46,13 +46,7 @@ def make_run(server: RunningServer | None, folder: Path) -> Run:
     domain = f"shop-{next(_numbers)}"
     if server is not None:
         server.client().create_domain(DomainName=domain, DefaultExpirationDays=30)
-        key_id, secret = server.admin()
-        where = {
-            "OPENPROFILES_ENDPOINT_URL": server.url,
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+        where = server.variables()
     else:
         (folder / "first.csv").write_text("Email\nzoe@x.org\n")
         where = {"OPENPROFILES_DATA": str(folder / "data")}

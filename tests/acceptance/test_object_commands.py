@@ -49,13 +49,7 @@ def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -
     domain = f"shop-{next(_numbers)}"
     if request.param == "server":
         server.client().create_domain(DomainName=domain, DefaultExpirationDays=30)
-        key_id, secret = server.admin()
-        where: dict[str, str] = {
-            "OPENPROFILES_ENDPOINT_URL": server.url,
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
+        where = server.variables()
     else:
         (tmp_path / "first.csv").write_text("Email\nzoe@x.org\n")
         where = {"OPENPROFILES_DATA": str(tmp_path / "data")}

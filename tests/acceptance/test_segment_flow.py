@@ -54,14 +54,7 @@ def load(run: Run, folder: Path, name: str = "customers.csv", content: str = CUS
 
 
 def commands_on(server: RunningServer, domain: str) -> Run:
-    key_id, secret = server.admin()
-    where = {
-        "OPENPROFILES_ENDPOINT_URL": server.url,
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    return lambda *arguments: run_command(*arguments, "--domain", domain, **where)
+    return lambda *arguments: run_command(*arguments, "--domain", domain, **server.variables())
 
 
 def estimate(client: Any, domain: str, **query: Any) -> dict[str, Any]:
@@ -318,7 +311,9 @@ def test_a_condition_that_cannot_be_read_is_refused_with_what_was_probably_meant
     assert "Did you mean Address.Country?" in field.stderr
     assert "must be a number for GREATER_THAN" in number.stderr
     assert "Give either the name of a segment, or conditions." in both.stderr
-    assert run("segments", "estimate", "--file", no_json).stderr == f"Error: {no_json} is not JSON.\n"
+    assert run("segments", "estimate", "--file", no_json).stderr == (
+        f"Error: {no_json} is not JSON: Expecting value: line 1 column 2 (char 1).\n"
+    )
     assert "cannot be read: No such file" in run("segments", "estimate", "--file", tmp_path / "absent").stderr
 
 
@@ -424,19 +419,16 @@ def test_the_javascript_sdk_makes_a_segment_of_a_file_and_exports_it(
     node = javascript.require_sdk()
     server, folder = exporting
     job_id = load(commands_on(server, "js"), tmp_path)
-    key_id, secret = server.admin()
 
     answer = subprocess.run(
         [node, "segment_flow.mjs", "js", job_id, f"file://{folder}/js"],
         cwd=javascript.FOLDER,
-        env=environment()
-        | {
-            "AWS_ENDPOINT_URL_CUSTOMER_PROFILES": server.url,
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        },
+        env=environment(
+            **server.variables(),
+            AWS_ENDPOINT_URL_CUSTOMER_PROFILES=server.url,
+            AWS_REGION="us-east-1",
+            AWS_EC2_METADATA_DISABLED="true",
+        ),
         capture_output=True,
         text=True,
         timeout=120,

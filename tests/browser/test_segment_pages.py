@@ -26,16 +26,19 @@ def job_id(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> s
     """Import customers; return the id of the job."""
     file = tmp_path_factory.mktemp("segments") / "spring.csv"
     file.write_text(CUSTOMERS)
-    key_id, secret = server.admin()
-    where = {
-        "OPENPROFILES_ENDPOINT_URL": server.url,
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
     mapping = ("--map", "tier=Attributes.tier", "--map", "Country=Address.Country")
     done = run_command(
-        "import", file, "--domain", DOMAIN, "--unique-key", "Email", *mapping, "--yes", "--output", "json", **where
+        "import",
+        file,
+        "--domain",
+        DOMAIN,
+        "--unique-key",
+        "Email",
+        *mapping,
+        "--yes",
+        "--output",
+        "json",
+        **server.variables(),
     )
     assert done.returncode == 0, done.stderr
     job: Any = server.client().list_upload_jobs(DomainName=DOMAIN)["Items"][0]

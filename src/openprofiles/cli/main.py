@@ -25,6 +25,7 @@ _COMMANDS = {
     "object-types": "openprofiles.cli.object_types:object_types",
     "objects": "openprofiles.cli.objects:objects",
     "segments": "openprofiles.cli.segments:segments",
+    "calculated-attributes": "openprofiles.cli.calculated_attributes:calculated_attributes",
     "dead-letters": "openprofiles.cli.objects:dead_letters",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",

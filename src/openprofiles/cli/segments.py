@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -14,11 +13,11 @@ import click
 from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_ids import find_job_id
+from openprofiles.cli.json_file import read_json_object
 from openprofiles.cli.options import Name, UpperCaseChoice, domain_command, limit_option, print_json, print_table
 from openprofiles.cli.terminal_text import shown
-from openprofiles.cli.text_source import read_text
 from openprofiles.cli.text_table import Column
-from openprofiles.cli.words import count_of, source_name, utc_text
+from openprofiles.cli.words import count_of, utc_text
 from openprofiles.clock import utc_now
 from openprofiles.errors import InvalidRequest
 from openprofiles.expressions.operators import OPERATORS
@@ -412,12 +411,7 @@ def _groups(
 
 
 def _read_groups(file: Path) -> Mapping[str, Any]:
-    try:
-        document = json.loads(read_text(file))
-    except ValueError:
-        raise CommandFault(f"{source_name(file)} is not JSON.") from None
-    if not isinstance(document, dict):
-        raise CommandFault(f"{source_name(file)} must be a JSON object with the member Groups.")
+    document = read_json_object(file, "the member Groups")
     # Also what `show` prints.
     groups = document.get("SegmentGroups", document)
     return groups if isinstance(groups, dict) else {}
