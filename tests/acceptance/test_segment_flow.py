@@ -257,6 +257,50 @@ def test_commands_create_count_list_and_explain_segments(run: Run, tmp_path: Pat
     assert gone.stderr.endswith("Segment definition again does not exist in domain commands.\n")
 
 
+def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, tmp_path: Path) -> None:
+    load(run, tmp_path)
+    run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")
+    file = tmp_path / "expected.csv"
+
+    def test(content: str, *options: str) -> CompletedProcess[str]:
+        file.write_text(content)
+        return run("segments", "test", "us-gold", file, *options)
+
+    passes = test("customer,member,why\nc3@example.com,yes,American\nc1@example.com, No ,\n")
+    fails = test("customer,member\nc3@example.com,no\nc4@example.com,yes\nc9@example.com,yes\nnobody@x.org,yes\n")
+    as_json = test("customer,member\nc3@example.com,no\n", "--output", "json")
+
+    assert (passes.returncode, passes.stdout) == (0, "2 of 2 customers as expected.\n"), passes.stderr
+    assert (fails.returncode, fails.stdout.splitlines()) == (
+        1,
+        [
+            "Line 2: c3@example.com should not be in the segment us-gold.",
+            "  yes all of:",
+            "    yes Address.Country is US (is US)",
+            "    yes Attributes.tier is gold (is gold)",
+            "Line 3: c4@example.com should be in the segment us-gold.",
+            "  no  all of:",
+            "    no  Address.Country is US (is CA)",
+            "    no  Attributes.tier is gold (is basic)",
+            "Line 5: nobody@x.org should be in the segment us-gold.",
+            f"  {fails.stdout.splitlines()[-2].strip()}",
+            "1 of 4 customers as expected.",
+        ],
+    )
+    assert "has the id, address, number or name nobody@x.org." in fails.stdout
+    found = json.loads(as_json.stdout)
+    assert (found["passed"], [(one["line"], one["expected"]) for one in found["failed"]]) == (0, [(2, False)])
+    assert found["failed"][0]["explanation"]["IsMember"] is True
+    for content, message in [
+        ("email,member\n", "must be a CSV file with the columns customer and member (yes or no)."),
+        ("customer,member\na@x.org,perhaps\n", "Line 2 of {} must have a customer, and yes or no as member."),
+        ("customer,member\n", "{} has no customer below its header."),
+    ]:
+        refused = test(content)
+        assert refused.returncode == 2
+        assert message.format(file) in refused.stderr
+
+
 def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
     run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")

@@ -25,8 +25,8 @@ EXIT_PIPE_CLOSED = 141
 # The table of docs/cli.md. It applies to all commands.
 EXIT_STATUSES = {
     EXIT_DONE: "The command succeeded. After an import: every row was loaded.",
-    EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they "
-    "have been changed since.",
+    EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, an undo kept some profiles because they have "
+    "been changed since, or a customer is not in a segment as a test expects.",
     EXIT_FAILED: "The command failed, and standard error shows why. For example, an option is wrong, the store, domain "
     "or job does not exist, the server is not responding, or the job failed or was stopped. Also after an import that "
     "only printed suggestions.",

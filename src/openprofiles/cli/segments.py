@@ -1,4 +1,4 @@
-"""``openprofiles segments create | list | show | delete | estimate | members | why | export``."""
+"""``openprofiles segments create | list | show | delete | estimate | members | why | test | export``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from openprofiles.cli.command_group import CommandGroup
-from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.exit_statuses import EXIT_INCOMPLETE, CommandFault
 from openprofiles.cli.job_ids import find_job_id
 from openprofiles.cli.json_file import read_json_object
 from openprofiles.cli.options import Name, UpperCaseChoice, domain_command, limit_option, print_json, print_table
@@ -370,7 +370,58 @@ def why(place: Place, domain: str, output: str, name: str, customer: str) -> Non
         print_json(found)
         return
     click.echo(f"{found['ProfileId']} is {'' if found['IsMember'] else 'not '}in the segment {name}:")
-    for part in found["Parts"]:
+    _print_parts(found)
+
+
+@segments.command()
+@_name
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@_of_a_domain
+def test(place: Place, domain: str, output: str, name: str, file: Path) -> None:
+    """Test that customers are in a segment, or are not, as a file says. Exits with 1 if one is not as expected.
+
+    FILE is a CSV file with the columns customer (a profile id, an email address, a phone number, an account number or
+    a full name) and member (yes or no). `-` reads it from standard input.
+
+    \b
+    Example:
+      openprofiles segments test us-gold expected.csv --domain demo
+    """
+    from openprofiles.cli.expected_members import find_members, read_expected_members
+
+    expected = read_expected_members(file)
+    failed = [one for one in find_members(place, domain, name, expected) if not one.is_as_expected]
+    if output == "json":
+        print_json(
+            {
+                "passed": len(expected) - len(failed),
+                "failed": [
+                    {
+                        "line": one.expected.line,
+                        "customer": one.expected.customer,
+                        "expected": one.expected.is_member,
+                        "explanation": one.explanation,
+                        "fault": one.fault,
+                    }
+                    for one in failed
+                ],
+            }
+        )
+    else:
+        for one in failed:
+            wanted = f"should {'' if one.expected.is_member else 'not '}be in the segment {name}"
+            click.echo(f"Line {one.expected.line}: {shown(one.expected.customer)} {wanted}.")
+            if one.explanation is None:
+                click.echo(f"  {shown(one.fault or '')}")
+            else:
+                _print_parts(one.explanation)
+        click.echo(f"{len(expected) - len(failed)} of {count_of(len(expected), 'customer')} as expected.")
+    if failed:
+        raise SystemExit(EXIT_INCOMPLETE)
+
+
+def _print_parts(explanation: Mapping[str, Any]) -> None:
+    for part in explanation["Parts"]:
         click.echo(f"{'  ' * (part['Depth'] + 1)}{'yes' if part['Holds'] else 'no '} {shown(_part_words(part))}")
 
 
