@@ -257,6 +257,7 @@ def test_commands_create_count_list_and_explain_segments(run: Run, tmp_path: Pat
     assert gone.stderr.endswith("Segment definition again does not exist in domain commands.\n")
 
 
+@pytest.mark.daily_on("data folder")
 def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
     run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")
@@ -301,6 +302,7 @@ def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, t
         assert message.format(file) in refused.stderr
 
 
+@pytest.mark.daily_on("data folder")
 def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
     run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")
@@ -337,6 +339,7 @@ def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_p
     assert nothing.stderr.startswith("Error: A funnel needs conditions; this segment has none")
 
 
+@pytest.mark.daily_on("data folder")
 def test_a_condition_that_cannot_be_read_is_refused_with_what_was_probably_meant(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
 
