@@ -36,6 +36,9 @@ def _mark_alternative(item: pytest.Item) -> None:
     # What a load does with rows, once they are read, hardly depends on the engine.
     of_folder = ENGINES[:1] if item.path.parent.name == "load" else ()
     daily = mark.args if mark else of_folder
+    for name in daily:
+        if not any(name in alternatives for alternatives in _ALTERNATIVES):
+            raise pytest.UsageError(f"{item.nodeid}: daily_on names {name}, which is not a parameter that it knows.")
     name = item.nodeid
     for alternatives in _ALTERNATIVES:
         given = [one for one in alternatives if one in parameters.values()]

@@ -43,11 +43,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
-@pytest.fixture(params=["data folder", "server"])
+@pytest.fixture(params=["directly", "through a server"])
 def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -> Run:
     """Run a command on a domain of its own."""
     domain = f"shop-{next(_numbers)}"
-    if request.param == "server":
+    if request.param == "through a server":
         server.client().create_domain(DomainName=domain, DefaultExpirationDays=30)
         where = server.variables()
     else:

@@ -197,10 +197,10 @@ def test_the_aws_cli_creates_a_segment_and_counts_it(server: RunningServer) -> N
     assert (found["Status"], found["Estimate"]) == ("SUCCEEDED", "0")
 
 
-@pytest.fixture(params=["data folder", "server"])
+@pytest.fixture(params=["directly", "through a server"])
 def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -> Run:
     """Run a command on a domain of its own."""
-    if request.param == "server":
+    if request.param == "through a server":
         return commands_on(server, "commands")
     where = {"OPENPROFILES_DATA": str(tmp_path / "data")}
     return lambda *arguments: run_command(*arguments, "--domain", "commands", **where)
@@ -257,7 +257,7 @@ def test_commands_create_count_list_and_explain_segments(run: Run, tmp_path: Pat
     assert gone.stderr.endswith("Segment definition again does not exist in domain commands.\n")
 
 
-@pytest.mark.daily_on("data folder")
+@pytest.mark.daily_on("directly")
 def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
     run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")
@@ -300,9 +300,13 @@ def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, t
         refused = test(content)
         assert refused.returncode == 2
         assert message.format(file) in refused.stderr
+    file.write_text("customer,member\nc3@example.com,no\n")
+    absent = run("segments", "test", "absent", file)
+    assert (absent.returncode, absent.stdout) == (2, "")
+    assert "Segment definition absent does not exist" in absent.stderr
 
 
-@pytest.mark.daily_on("data folder")
+@pytest.mark.daily_on("directly")
 def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
     run("segments", "create", "us-gold", "--where", "Address.Country is US", "--where", "tier is gold")
@@ -339,7 +343,7 @@ def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_p
     assert nothing.stderr.startswith("Error: A funnel needs conditions; this segment has none")
 
 
-@pytest.mark.daily_on("data folder")
+@pytest.mark.daily_on("directly")
 def test_a_condition_that_cannot_be_read_is_refused_with_what_was_probably_meant(run: Run, tmp_path: Path) -> None:
     load(run, tmp_path)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.find_profile import find_profile_id
+from openprofiles.cli.find_profile import NotOneProfile, find_profile_id
 from openprofiles.cli.text_source import read_text
 from openprofiles.cli.words import source_name
 
@@ -79,7 +79,7 @@ def find_members(place: Place, domain: str, segment: str, expected: Sequence[Exp
     for one in expected:
         try:
             profile_id = find_profile_id(place, domain, one.customer)
-        except CommandFault as fault:
+        except NotOneProfile as fault:
             yield FoundMember(one, None, str(fault))
             continue
         explanation = place.own(

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 _PROFILES_NAMED = 10
 
 
+class NotOneProfile(CommandFault):
+    """The text finds no profile, or several."""
+
+
 def find_profile_id(place: Place, domain: str, given: str) -> str:
     """Find the id of the profile that is meant.
 
     Raises:
-        CommandFault: there is none, or there are several; the message lists these.
+        NotOneProfile: there is none, or there are several; the message lists these.
     """
     from openprofiles.profiles.search_text import likely_keys
 
@@ -31,8 +35,8 @@ def find_profile_id(place: Place, domain: str, given: str) -> str:
         page = place.call("SearchProfiles", DomainName=domain, KeyName=key.name, Values=values)
         found |= dict.fromkeys(one["ProfileId"] for one in page["Items"])
     if not found:
-        raise CommandFault(f"No profile of the domain {domain} has the id, address, number or name {given}.")
+        raise NotOneProfile(f"No profile of the domain {domain} has the id, address, number or name {given}.")
     if len(found) > 1:
         ids = "".join(f"\n  {profile_id}" for profile_id in islice(found, _PROFILES_NAMED))
-        raise CommandFault(f"Several profiles of the domain {domain} are found by {given}. Give the id of one:{ids}")
+        raise NotOneProfile(f"Several profiles of the domain {domain} are found by {given}. Give the id of one:{ids}")
     return next(iter(found))
