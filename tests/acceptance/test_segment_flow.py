@@ -296,6 +296,7 @@ def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, t
         ("email,member\n", "must be a CSV file with the columns customer and member (yes or no)."),
         ("customer,member\na@x.org,perhaps\n", "Line 2 of {} must have a customer, and yes or no as member."),
         ("customer,member\n", "{} has no customer below its header."),
+        (f"customer,member\n{'x' * 200_000},yes\n", "Line 2 of {} cannot be read as CSV: field larger than"),
     ]:
         refused = test(content)
         assert refused.returncode == 2
@@ -318,6 +319,11 @@ def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_p
 
     table = run("segments", "estimate", "us-gold", "--funnel")
     mixed = run("segments", "estimate", "--file", file, "--funnel", "--output", "json")
+    for wrong in ({"Groups": [5]}, {"Groups": "x"}, {"Groups": [{"Dimensions": 5}]}):
+        file.write_text(json.dumps(wrong))
+        assert "must be a" in run("segments", "estimate", "--file", file, "--funnel").stderr
+    file.write_text("{}")
+    assert "A funnel needs conditions" in run("segments", "estimate", "--file", file, "--funnel").stderr
     file.write_text(json.dumps({"Groups": [both], "Include": "ANY"}))
     any_of = run("segments", "estimate", "--file", file, "--funnel")
     run("segments", "create", "everybody")

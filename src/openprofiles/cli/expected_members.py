@@ -57,21 +57,23 @@ def read_expected_members(file: Path) -> list[ExpectedMember]:
     """
     source = source_name(file)
     reader = csv.DictReader(io.StringIO(read_text(file).removeprefix("\ufeff"), newline=""))
-    names = reader.fieldnames or ()
-    missing = [name for name in (_CUSTOMER, _MEMBER) if name not in names]
-    if missing:
-        raise CommandFault(f"{source} must be a CSV file with the columns {_CUSTOMER} and {_MEMBER} (yes or no).")
-    expected = []
-    for row in reader:
-        customer, answer = (row[_CUSTOMER] or "").strip(), (row[_MEMBER] or "").strip().lower()
-        if not customer or answer not in _ANSWERS:
-            raise CommandFault(
-                f"Line {reader.line_num} of {source} must have a {_CUSTOMER}, and yes or no as {_MEMBER}."
-            )
-        expected.append(ExpectedMember(reader.line_num, customer, _ANSWERS[answer]))
+    try:
+        names = reader.fieldnames or ()
+        if _CUSTOMER not in names or _MEMBER not in names:
+            raise CommandFault(f"{source} must be a CSV file with the columns {_CUSTOMER} and {_MEMBER} (yes or no).")
+        expected = [_expected_member(row, reader.line_num, source) for row in reader]
+    except csv.Error as error:
+        raise CommandFault(f"Line {reader.line_num + 1} of {source} cannot be read as CSV: {error}.") from None
     if not expected:
         raise CommandFault(f"{source} has no customer below its header.")
     return expected
+
+
+def _expected_member(row: Mapping[str, str | None], line: int, source: str) -> ExpectedMember:
+    customer, answer = (row[_CUSTOMER] or "").strip(), (row[_MEMBER] or "").strip().lower()
+    if not customer or answer not in _ANSWERS:
+        raise CommandFault(f"Line {line} of {source} must have a {_CUSTOMER}, and yes or no as {_MEMBER}.")
+    return ExpectedMember(line, customer, _ANSWERS[answer])
 
 
 def find_members(place: Place, domain: str, segment: str, expected: Sequence[ExpectedMember]) -> Iterator[FoundMember]:

@@ -226,9 +226,13 @@ def estimate(
 
 def _print_funnel(place: Place, domain: str, output: str, query: Mapping[str, Any] | None) -> None:
     """Print how many customers are left after each condition."""
+    from openprofiles.cli.api_requests import checked_request
     from openprofiles.segments.funnel import funnel_steps
+    from openprofiles.wire.model import load_model
 
-    steps = [] if query is None else funnel_steps(query, utc_now())
+    request = {"DomainName": domain, "SegmentQuery": query}
+    checked = checked_request(load_model(), "CreateSegmentEstimate", request).get("SegmentQuery")
+    steps = [] if checked is None else funnel_steps(checked, utc_now())
     if not steps:
         raise CommandFault("A funnel needs conditions; this segment has none, so that all customers are in it.")
     counted = [(words, count_members(place, domain, groups)) for words, groups in steps]

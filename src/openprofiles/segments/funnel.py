@@ -21,7 +21,7 @@ def funnel_steps(segment_groups: Mapping[str, Any], now: datetime) -> list[tuple
     """
     if segment_groups.get("Include", "ALL") != "ALL":
         raise InvalidRequest("A funnel needs conditions that must all hold: Include must be ALL.")
-    groups = [part for group in segment_groups["Groups"] for part in _parts(group)]
+    groups = [part for group in segment_groups.get("Groups") or [] for part in _parts(group)]
     return [
         (
             in_one_line(from_segment_groups({"Groups": [group]}, "SegmentGroups", now)),
