@@ -165,3 +165,18 @@ def test_commands_create_show_compute_and_delete_calculated_attributes(server: R
     assert "does not exist" in run("show", "absent", status=2)
     for name in ("by-command", "again"):
         assert run("delete", name, "--yes") == f"The calculated attribute {name} has been deleted.\n"
+
+
+def test_the_commands_work_without_a_server(tmp_path: Path) -> None:
+    where = {"OPENPROFILES_DATA": str(tmp_path / "data"), "OPENPROFILES_DOMAIN": "shop"}
+    file = tmp_path / "customers.csv"
+    file.write_text("Email\nada@x.org\n")
+    run_command("import", file, "--unique-key", "Email", "--yes", **where)
+
+    listed = run_command("calculated-attributes", "list", **where)
+    of_ada = run_command("calculated-attributes", "of", "ada@x.org", **where)
+    shown = run_command("calculated-attributes", "show", "_orders_count", **where)
+
+    assert len(listed.stdout.splitlines()) == 33, listed.stderr
+    assert [line.split() for line in of_ada.stdout.splitlines()[1:]] == [["_new_customer", "true"]], of_ada.stderr
+    assert None not in json.loads(shown.stdout).values()

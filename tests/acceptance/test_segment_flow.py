@@ -267,7 +267,7 @@ def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, t
         file.write_text(content)
         return run("segments", "test", "us-gold", file, *options)
 
-    passes = test("customer,member,why\nc3@example.com,yes,American\nc1@example.com, No ,\n")
+    passes = test("Customer, member,why\nc3@example.com,yes,American\nc1@example.com, No ,\n")
     fails = test("customer,member\nc3@example.com,no\nc4@example.com,yes\nc9@example.com,yes\nnobody@x.org,yes\n")
     as_json = test("customer,member\nc3@example.com,no\n", "--output", "json")
 
@@ -293,7 +293,7 @@ def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, t
     assert (found["passed"], [(one["line"], one["expected"]) for one in found["failed"]]) == (0, [(2, False)])
     assert found["failed"][0]["explanation"]["IsMember"] is True
     for content, message in [
-        ("email,member\n", "must be a CSV file with the columns customer and member (yes or no)."),
+        ("email,member\n", "must be a CSV file with commas, and with the columns customer and member (yes or no)."),
         ("customer,member\na@x.org,perhaps\n", "Line 2 of {} must have a customer, and yes or no as member."),
         ("customer,member\n", "{} has no customer below its header."),
         (f"customer,member\n{'x' * 200_000},yes\n", "Line 2 of {} cannot be read as CSV: field larger than"),
@@ -301,7 +301,7 @@ def test_a_segment_is_tested_against_the_members_that_a_file_expects(run: Run, t
         refused = test(content)
         assert refused.returncode == 2
         assert message.format(file) in refused.stderr
-    file.write_text("customer,member\nc3@example.com,no\n")
+    file.write_text("customer,member\nnobody@example.com,no\n")
     absent = run("segments", "test", "absent", file)
     assert (absent.returncode, absent.stdout) == (2, "")
     assert "Segment definition absent does not exist" in absent.stderr
@@ -322,6 +322,8 @@ def test_a_funnel_shows_how_many_customers_each_condition_leaves(run: Run, tmp_p
     for wrong in ({"Groups": [5]}, {"Groups": "x"}, {"Groups": [{"Dimensions": 5}]}):
         file.write_text(json.dumps(wrong))
         assert "must be a" in run("segments", "estimate", "--file", file, "--funnel").stderr
+    file.write_text(json.dumps({"Groups": [{"Dimensions": [US], "Type": None}], "Include": None}))
+    assert "Address.Country is US   " in run("segments", "estimate", "--file", file, "--funnel").stdout
     file.write_text("{}")
     assert "A funnel needs conditions" in run("segments", "estimate", "--file", file, "--funnel").stderr
     file.write_text(json.dumps({"Groups": [both], "Include": "ANY"}))

@@ -34,7 +34,7 @@ def calculated_attributes() -> None:
 @calculated_attributes.command("list")
 @_of_a_domain
 def list_(place: Place, domain: str, output: str) -> None:
-    """List a domain's calculated attributes by name. Those that begin with _ are in every domain.
+    """List a domain's calculated attributes by name. Those that begin with _ come with every domain.
 
     \b
     Example:
@@ -47,9 +47,9 @@ def list_(place: Place, domain: str, output: str) -> None:
     rows = [
         (
             one["CalculatedAttributeName"],
-            one.get("DisplayName", ""),
-            one.get("Description", ""),
-            utc_text(one["LastUpdatedAt"]) if "LastUpdatedAt" in one else "",
+            one.get("DisplayName") or "",
+            one.get("Description") or "",
+            utc_text(one["LastUpdatedAt"]) if one.get("LastUpdatedAt") else "",
         )
         for one in found
     ]
@@ -77,7 +77,13 @@ def show(place: Place, domain: str, output: str, name: str) -> None:
     del output  # It is JSON in any case.
     found = place.call("GetCalculatedAttributeDefinition", DomainName=domain, CalculatedAttributeName=name)
     given = load_model().operations[_CREATE].input.members
-    print_json({member: found[member] for member in given if member in found and member != "CalculatedAttributeName"})
+    print_json(
+        {
+            member: found[member]
+            for member in given
+            if found.get(member) is not None and member != "CalculatedAttributeName"
+        }
+    )
 
 
 @calculated_attributes.command()
@@ -144,7 +150,7 @@ def of(place: Place, domain: str, output: str, customer: str) -> None:
 
     profile_id = find_profile_id(place, domain, customer)
     listed = place.call_items("ListCalculatedAttributesForProfile", DomainName=domain, ProfileId=profile_id)
-    found = [one for one in listed if "Value" in one]
+    found = [one for one in listed if one.get("Value") is not None]
     if output == "json":
         print_json(found)
         return
@@ -153,7 +159,7 @@ def of(place: Place, domain: str, output: str, customer: str) -> None:
             one["CalculatedAttributeName"],
             shown(one["Value"]),
             "partial" if one.get("IsDataPartial") == "true" else "",
-            utc_text(one["LastObjectTimestamp"]) if "LastObjectTimestamp" in one else "",
+            utc_text(one["LastObjectTimestamp"]) if one.get("LastObjectTimestamp") else "",
         )
         for one in found
     ]

@@ -58,9 +58,11 @@ def read_expected_members(file: Path) -> list[ExpectedMember]:
     source = source_name(file)
     reader = csv.DictReader(io.StringIO(read_text(file).removeprefix("\ufeff"), newline=""))
     try:
-        names = reader.fieldnames or ()
-        if _CUSTOMER not in names or _MEMBER not in names:
-            raise CommandFault(f"{source} must be a CSV file with the columns {_CUSTOMER} and {_MEMBER} (yes or no).")
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        if not {_CUSTOMER, _MEMBER} <= set(reader.fieldnames):
+            raise CommandFault(
+                f"{source} must be a CSV file with commas, and with the columns {_CUSTOMER} and {_MEMBER} (yes or no)."
+            )
         expected = [_expected_member(row, reader.line_num, source) for row in reader]
     except csv.Error as error:
         raise CommandFault(f"Line {reader.line_num + 1} of {source} cannot be read as CSV: {error}.") from None

@@ -20,7 +20,7 @@ def read_json_object(file: Path, content: str) -> dict[str, Any]:
     Raises:
         CommandFault: the file cannot be read, or is not a JSON object.
     """
-    text = read_text(file)
+    text = read_text(file).removeprefix("\ufeff")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -394,6 +394,8 @@ def test(place: Place, domain: str, output: str, name: str, file: Path) -> None:
     from openprofiles.cli.expected_members import find_members, read_expected_members
 
     expected = read_expected_members(file)
+    # Missing, it would be noticed only with the first customer who is found.
+    place.call("GetSegmentDefinition", DomainName=domain, SegmentDefinitionName=name)
     failed = [one for one in find_members(place, domain, name, expected) if not one.is_as_expected]
     if output == "json":
         print_json(

@@ -17,8 +17,10 @@ def funnel_steps(segment_groups: Mapping[str, Any], now: datetime) -> list[tuple
     Each comes with the groups of this condition and those before it.
 
     Raises:
-        InvalidRequest: the groups do not need all of their conditions.
+        InvalidRequest: the groups mean nothing, or do not need all of their conditions.
     """
+    # As a whole, so that a message has the place that the user wrote.
+    from_segment_groups(segment_groups, "SegmentQuery", now)
     if segment_groups.get("Include", "ALL") != "ALL":
         raise InvalidRequest("A funnel needs conditions that must all hold: Include must be ALL.")
     groups = [part for group in segment_groups.get("Groups") or [] for part in _parts(group)]
