@@ -68,7 +68,7 @@ class Export:
             snapshot_run.run(leased, self.settings, lambda: NOW)
         finally:
             # Nothing is left behind, however it ends.
-            assert list((self.settings.scratch_folder / self.snapshot_id).iterdir()) == []
+            assert list(self.settings.scratch_folder.iterdir()) == []
             sent = sorted(one.name for one in self.folder.rglob("*") if one.is_file())
         return sent
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ def _export(store: LeasedStore, settings: Settings, job: LeasedJob, found: Segme
         raise RunFailed(str(error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        # Another claim of the job may still have its folder in there.
+        with suppress(OSError):
+            folder.parent.rmdir()
     return counts
 
 
