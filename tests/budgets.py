@@ -29,6 +29,7 @@ CALLS = _examples(daily=200, long=5_000)
 REQUESTS = _examples(daily=700, long=10_000)
 EXPRESSIONS = _examples(daily=300, long=10_000)
 QUERIES = _examples(daily=100, long=1_000)
+LOOKS = _examples(daily=20, long=500)
 STATEMENTS = _examples(daily=50, long=500)
 FILES = _examples(daily=10, long=200)
 # A load takes 0.2 seconds of processor time, and an example has up to three.
@@ -37,6 +38,6 @@ ENTANGLED_LOADS = _examples(daily=7, long=120)
 DYING_LOADS = _examples(daily=3, long=30)
 
 # How many processes tests/faults kills while one load runs.
-KILLS = 40 if IS_LONG else 8
-# How many rows a load has beside which tests/load writes all the time.
-ROWS_BESIDE_WRITES = 20_000 if IS_LONG else 4_000
+KILLS = 40 if IS_LONG else 5
+# How often tests/acceptance kills the workers that follow a segment.
+KILLED_FOLLOWERS = 40 if IS_LONG else 4

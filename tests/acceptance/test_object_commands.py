@@ -32,6 +32,8 @@ CUSTOMERS = {
 }
 LINES = ['{"id": 1, "mail": "ada@x.org", "first": "Ada"}', "", "no JSON", '{"id": 2, "mail": "bob@x.org"}']
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 Run = Callable[..., CompletedProcess[str]]
 
 _numbers = itertools.count(1)
@@ -61,6 +63,7 @@ def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -
     return run_here
 
 
+@pytest.mark.daily_on("through a server")
 def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path: Path) -> None:
     definition, objects, one = tmp_path / "customers.json", tmp_path / "objects.jsonl", tmp_path / "one.json"
     definition.write_text(json.dumps(CUSTOMERS))
@@ -114,6 +117,7 @@ def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path:
     assert run("object-types", "list").stderr.endswith(" has no object type.\n")
 
 
+@pytest.mark.daily_on("through a server")
 def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -> None:
     definition, objects = tmp_path / "visits.json", tmp_path / "objects.jsonl"
     definition.write_text(json.dumps({**CUSTOMERS, "AllowProfileCreation": False}))

@@ -206,6 +206,7 @@ def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -
     return lambda *arguments: run_command(*arguments, "--domain", "commands", **where)
 
 
+@pytest.mark.daily_on("through a server")
 def test_commands_create_count_list_and_explain_segments(run: Run, tmp_path: Path) -> None:
     job_id = load(run, tmp_path)
 

@@ -305,7 +305,7 @@ def scenarios_with_policies(draw: st.DrawFn) -> Scenario:
     return scenario
 
 
-@pytest.mark.daily_on("sqlite", "postgresql")
+@pytest.mark.daily_on("sqlite")
 @budgets.LOADS
 @given(scenario=scenarios_with_policies())
 def test_any_policies_leave_what_a_reading_row_by_row_leaves_and_a_preview_counts_the_same_and_writes_nothing(

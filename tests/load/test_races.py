@@ -328,11 +328,10 @@ def _write(shop: Shop, before: KnownDomain, write: Write, deleted_keys: set[tupl
         deleted_keys.add((pid, Key("_email", write.email)))
 
 
-# Where a write need not wait for the chunk of a load.
-@pytest.mark.daily_on("postgresql")
+@pytest.mark.long(daily="test_writes_of_the_api_during_a_load_double_no_key_and_leave_the_index_right[postgresql]")
 def test_many_small_writes_beside_a_large_load_leave_the_index_right(shop: Shop) -> None:
     """Not at chosen moments but all the time: many rows, and writes from another thread until the load ends."""
-    row_count = budgets.ROWS_BESIDE_WRITES
+    row_count = 20_000
     dice = random.Random(20_000)
     emails = [f"{number}@x" for number in range(row_count)]
     known_before = dice.sample(emails, row_count // 4)

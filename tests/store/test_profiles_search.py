@@ -212,6 +212,7 @@ def count_entries_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
+@pytest.mark.daily_on("sqlite")
 def test_a_common_value_and_a_rare_one_together_cost_little(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     make_domain(store)
     fill_index(store, {Key("_fullName", "king"): range(1, 30_001), Key("crm", "7"): range(29_000, 29_001)})
