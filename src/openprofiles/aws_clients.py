@@ -1,18 +1,24 @@
-"""The client of an object store with S3's protocol, for uploaded files and for exports."""
+"""Clients of services with AWS's protocols: an object store, for uploaded files and exports, and Kinesis."""
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 # Requests are retried by the library.
 _TRIES = 3
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
+# A feed is leased for half a minute.
+_KINESIS_SECONDS = 5
+
+# What a request raises.
+ERRORS = (BotoCoreError, ClientError)
 
 
 def make_s3_client() -> Any:
@@ -34,8 +40,16 @@ def make_s3_client() -> Any:
     )
 
 
+@cache
+def kinesis_client(region: str) -> Any:
+    """Return a client for a region, with the address and keys that AWS programs find; for all threads."""
+    # What fails is sent again by the feed.
+    config = Config(connect_timeout=_KINESIS_SECONDS, read_timeout=_KINESIS_SECONDS, retries={"total_max_attempts": 1})
+    return boto3.session.Session().client("kinesis", region_name=region, config=config)
+
+
 def fault_of(error: BaseException) -> str:
-    """Return what an object store answered, or what kept it from answering, in a word."""
+    """Return what a service answered, or what kept it from answering, in a word."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "an error without a code"))
     if isinstance(error, NoCredentialsError):

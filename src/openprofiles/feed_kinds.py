@@ -26,9 +26,14 @@ class FeedKind:
             feed's number was written; null if there is none.
         reader: the function that acts on some of these rows, in order, ``module:function``. It is called with a
             ``FeedWork`` and a ``HeldFeed``, and returns the number of the last row that it acted on. It should take
-            less time than a lease: after that, another worker acts on the same rows.
+            less time than a lease: after that, another worker acts on the same rows. If it was called for ``acts_at``,
+            the number may be that of the feed.
         pauses: after how long each attempt that failed is followed by another; the last one repeats.
         reads_one_row: whether its feeds read one row each. They are over then, and given up after the last pause.
+        has_rows: ``module:expression``, a condition on the table ``feed``: whether rows wait; none: whether
+            ``waiting_since`` is not null. Workers ask it every second, so it should read no large table.
+        acts_at: ``module:expression``, as ``waiting_since``: when the reader is called even if no row waits; null, or
+            none: never.
     """
 
     name: str
@@ -36,6 +41,8 @@ class FeedKind:
     reader: str
     pauses: tuple[timedelta, ...]
     reads_one_row: bool = False
+    has_rows: str | None = None
+    acts_at: str | None = None
 
 
 # A feed for each ended job that has a webhook, whose one row is the end of the job. So no call waits for the pauses of
@@ -55,4 +62,24 @@ WEBHOOK = FeedKind(
     reads_one_row=True,
 )
 
-FEEDS = {kind.name: kind for kind in (WEBHOOK,)}
+_PAUSES_OF_SEGMENTS = (timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5))
+# A feed for each subscription to a segment, which reads the log of changes.
+SEGMENT_SUBSCRIPTION = FeedKind(
+    name="segment_subscription",
+    waiting_since="openprofiles.store.segment_subscriptions:CHANGES_WAIT_SINCE",
+    has_rows="openprofiles.store.segment_subscriptions:CHANGES_WAIT",
+    acts_at="openprofiles.store.segment_subscriptions:LOOKS_AT_ALL_AT",
+    reader="openprofiles.worker.segment_changes:follow_segment",
+    pauses=_PAUSES_OF_SEGMENTS,
+)
+# A feed for each domain whose segments have a stream, which sends their events to it.
+SEGMENT_STREAM = FeedKind(
+    name="segment_stream",
+    waiting_since="openprofiles.store.segment_subscriptions:EVENTS_WAIT_SINCE",
+    has_rows="openprofiles.store.segment_subscriptions:EVENTS_WAIT",
+    acts_at="openprofiles.store.segment_subscriptions:PROBES_AT",
+    reader="openprofiles.worker.segment_deliveries:deliver_events",
+    pauses=_PAUSES_OF_SEGMENTS,
+)
+
+FEEDS = {kind.name: kind for kind in (WEBHOOK, SEGMENT_SUBSCRIPTION, SEGMENT_STREAM)}

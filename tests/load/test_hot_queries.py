@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,6 +18,7 @@ from load.loading import DAY, FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.facts.keys import SearchKey
 from openprofiles.facts.records import Profile
+from openprofiles.feed_kinds import SEGMENT_SUBSCRIPTION
 from openprofiles.objects.objects import put_objects
 from openprofiles.objects.removal import remove_expired_objects_step, remove_objects_of_deleted_types_step
 from openprofiles.objects.type_definitions import delete_object_type
@@ -25,11 +26,17 @@ from openprofiles.profiles.history import get_history_record, list_history
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
 from openprofiles.profiles.search import search_profiles
 from openprofiles.profiles.session import reading
+from openprofiles.segments.definitions import create_segment
+from openprofiles.segments.subscriptions import associate_stream, list_subscription_events, put_subscription
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables
+from openprofiles.store.feeds import claim_feed, move_feed
+from openprofiles.store.segment_events import read_events_after, remove_old_events_step
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.job_report import list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
+from openprofiles.worker.feeds import FeedWork
+from openprofiles.worker.segment_changes import follow_segment
 from postgresql_server import PostgresqlServer
 from store.object_shop import ObjectShop
 
@@ -51,6 +58,9 @@ VERBS = {
     "ordered_record": {"select", "copy", "delete"},
     "undo_image": {"select", "insert", "delete"},
     "undo_absent_key": {"select", "copy", "delete"},
+    "profile_set": {"select", "insert", "update", "delete"},
+    "segment_event": {"select", "insert", "delete"},
+    "removed_profile": {"select", "insert", "delete"},
     "profile_object": {"select", "insert", "update", "delete"},
     "object_unique": {"select", "insert", "delete"},
     "undo_kept_profile": {"select", "copy"},
@@ -110,6 +120,8 @@ def use_everything(shop: Shop) -> None:
     # A field that becomes a key.
     shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
 
+    follow = follow_a_segment(shop)
+
     # Loads that are taken back, but for a profile that was touched since, and for a key that was deleted before.
     first_page = search(shop, "_email", "c150@example.com")
     by_hand.delete_profile_key(store, name, first_page.profile_id, "_phone", ["+12025550150"], NOW)
@@ -144,6 +156,40 @@ def use_everything(shop: Shop) -> None:
         assert step(connection, NOW, 50, keeps_replaced=True, strict=False) == 1
     with store.write() as connection:
         assert remove_expired_profiles_step(connection, FAR_FUTURE, 50) == 50
+    follow()
+    with store.write() as connection:
+        assert remove_old_events_step(connection, FAR_FUTURE, 10_000) > 10
+
+
+def follow_a_segment(shop: Shop) -> Callable[[], None]:
+    """Follow a segment of all profiles, with events for those that come and go; return what looks at changes again."""
+    store, name = shop.store, shop.name
+    by_hand.write(store, name, create_segment, "all", {"DisplayName": "all"}, {}, {})
+    stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+    by_hand.write(store, name, associate_stream, stream, "arn:aws:iam::000000000000:role/r")
+    by_hand.write(store, name, put_subscription, "all", interval_hours=None)
+
+    work = FeedWork(shop.place.settings, store, shop.place.master_key, lambda: NOW)
+
+    def act() -> None:
+        with store.write() as connection:
+            # The feed of the stream comes only once: it is not released.
+            claimed = [claim_feed(connection, owner="w", now=NOW) for _ in range(2)]
+        (held,) = (one for one in claimed if one is not None and one.name == SEGMENT_SUBSCRIPTION.name)
+        number = follow_segment(work, held)
+        with store.write() as connection:
+            assert move_feed(connection, held, number, now=NOW)
+
+    act()
+    came = shop.create_profile(EmailAddress="came@example.com")
+    act()
+    by_hand.delete_profile(store, name, came.profile_id, NOW)
+    act()
+    listed = by_hand.read(store, name, list_subscription_events, "all", max_results=10)
+    assert [event.has_joined for event in listed.events] == [False, True]
+    with store.read() as connection:
+        assert len(read_events_after(connection, shop.domain.domain_id, 0, 10)) == 2
+    return act
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +262,16 @@ def test_a_statement_without_the_column_would_be_seen(statement: str) -> None:
     assert not carries(statement, "profile", "domain_id")
 
 
-@pytest.mark.parametrize("counted", ["never", "before the domain was made"])
+@pytest.mark.parametrize(
+    "counted",
+    [
+        "never",
+        pytest.param(
+            "before the domain was made",
+            marks=pytest.mark.long(daily="test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows[never]"),
+        ),
+    ],
+)
 def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
     postgresql_server: PostgresqlServer, tmp_path: Path, counted: str
 ) -> None:
@@ -252,7 +307,18 @@ def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
     assert (walked["profile"], walked["profile_key"]) == (0, 0)
 
 
-@pytest.mark.parametrize("counted", ["never", "before the domain was made"])
+@pytest.mark.parametrize(
+    "counted",
+    [
+        "never",
+        pytest.param(
+            "before the domain was made",
+            marks=pytest.mark.long(
+                daily="test_a_group_of_objects_in_tables_that_nobody_has_counted_looks_at_single_rows[never]"
+            ),
+        ),
+    ],
+)
 def test_a_group_of_objects_in_tables_that_nobody_has_counted_looks_at_single_rows(
     postgresql_server: PostgresqlServer, tmp_path: Path, counted: str
 ) -> None:

@@ -71,10 +71,10 @@ def test_those_that_are_still_there_come_in_pages_and_nothing_else_does(store: S
 
     # Most are deleted: a page skips them without reading them.
     with store.write() as connection:
-        delete_profiles(connection, domain.domain_id, made[1:-2])
+        delete_profiles(connection, domain.domain_id, made[1:-2], NOW)
     assert pages(store, domain) == [[made[0], *made[-2:]]]
     with store.write() as connection:
-        delete_profiles(connection, domain.domain_id, made)
+        delete_profiles(connection, domain.domain_id, made, NOW)
     assert pages(store, domain) == [[]]
 
 

@@ -288,7 +288,7 @@ def test_deliveries_of_webhooks_become_feeds_in_a_store_of_an_earlier_version(em
 
     with store.write() as connection:
         assert [find_delivery(connection, number) for number in range(4)] == [waiting, paused, delivered, given_up]
-        assert read_feed_health(connection) == {"webhook": FeedHealth(1, NOW)}
+        assert read_feed_health(connection)["webhook"] == FeedHealth(1, NOW)
         first = claim_feed(connection, owner="w", now=NOW)
         assert first == HeldFeed("webhook", 0, 7, url, 0, epoch=1, attempts=1)
         move_feed(connection, first, 1, now=NOW)

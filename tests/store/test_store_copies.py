@@ -77,6 +77,13 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into schedule values (1, 'toy', 3600, 5)"))
         connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
         connection.execute(text('insert into segment_run values (2, null, \'{"a": "Ünï"}\', 5, 6, 7)'))
+        connection.execute(text("insert into profile_set values (1, 'subscription', 7, 0, x'00ff')"))
+        connection.execute(text("insert into segment_stream values (1, 'https://x.example/', 'r', 5, null, 6, 9, 1)"))
+        connection.execute(
+            text("insert into segment_subscription values (1, 7, 24, 'RUNNING', null, 5, 6, 7, 8, 9, 1, 2, 3)")
+        )
+        connection.execute(text("insert into segment_event values (1, 9, 7, 3, 'a', true, false, 5, null)"))
+        connection.execute(text("insert into removed_profile values (1, 3, 'a', 5)"))
         connection.execute(text("insert into undo_image values (8, 1, x'00ff', 9)"))
         connection.execute(
             text("insert into profile_change values (1, 9999, 5, 'INGESTED', null, 1, 3, 8, 2, x'00ff', null)")

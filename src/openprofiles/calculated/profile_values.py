@@ -72,12 +72,17 @@ def calculate_for(
 
 
 def calculate_for_all(
-    session: Reading, definition: CalculatedDefinition, days: DayRange | None = None
+    session: Reading,
+    definition: CalculatedDefinition,
+    days: DayRange | None = None,
+    *,
+    among: Sequence[int] | range | None = None,
 ) -> Iterator[tuple[int, CalculatedValue]]:
     """Compute the value of every profile that has objects of the type.
 
     Args:
         days: replaces the range of the definition.
+        among: only of profiles with these row numbers; None: of all.
 
     Yields:
         the row number of a profile, and its value.
@@ -86,7 +91,7 @@ def calculate_for_all(
     of_type = ObjectType(session, calculation.formula.type_name)
     if of_type.number is None:
         return
-    rows = read_objects(session.connection, session.domain.domain_id, of_type.number, session.now)
+    rows = read_objects(session.connection, session.domain.domain_id, of_type.number, session.now, pids=among)
     for pid, of_profile in groupby(rows, key=itemgetter(0)):
         objects = [CountedObject(number, at, ObjectValues(text, of_type.fields)) for _, number, at, text in of_profile]
         yield pid, calculate(calculation, objects, session.now, days)

@@ -346,7 +346,7 @@ def _remove_rows(session: Writing, derived: Mapping[int, frozenset[Key]]) -> Non
     key_rows.remove_from_index(connection, domain_id, keys)
     key_rows.release_keys(connection, held)
     delete_objects_of_profiles(connection, domain_id, derived.keys())
-    profile_rows.delete_profiles(connection, domain_id, derived.keys())
+    profile_rows.delete_profiles(connection, domain_id, derived.keys(), session.now)
     forget_contents(connection, domain_id, derived)
 
 

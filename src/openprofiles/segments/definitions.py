@@ -30,6 +30,7 @@ from openprofiles.expressions.tree import (
 )
 from openprofiles.facts.standard_profile import FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.profiles.session import Reading, Writing
+from openprofiles.store.segment_subscriptions import delete_subscription, find_subscription
 from openprofiles.store.upload_jobs import find_job
 
 SEGMENT = DefinitionKind(
@@ -41,7 +42,7 @@ SEGMENT = DefinitionKind(
 CLASSIC, ENHANCED = "CLASSIC", "ENHANCED"
 GROUPS, SQL_QUERY, SORT = "SegmentGroups", "SegmentSqlQuery", "SegmentSort"
 
-_TYPE = "SegmentType"
+SEGMENT_TYPE = "SegmentType"
 # Names of AWS's own segments begin with it.
 _RESERVED_PREFIX = "_default"
 # Source: administrator guide, "Troubleshooting segments".
@@ -98,7 +99,7 @@ def create_segment(
     require_valid(session, expression_of(session, body, GROUPS), name=name)
     sort_paths(body)
     kind = ENHANCED if SQL_QUERY in body else CLASSIC
-    return create_definition(session, SEGMENT, name, summary={**summary, _TYPE: kind}, body=body, tags=tags)
+    return create_definition(session, SEGMENT, name, summary={**summary, SEGMENT_TYPE: kind}, body=body, tags=tags)
 
 
 def sort_paths(body: Mapping[str, Any]) -> list[str]:
@@ -124,13 +125,17 @@ def sort_paths(body: Mapping[str, Any]) -> list[str]:
 
 
 def delete_segment(session: Writing, name: str) -> None:
-    """Delete a segment definition. Segments that are built on it fail until it is created again.
+    """Delete a segment definition with its subscription. Segments that are built on it fail until it is created again.
 
     Raises:
         NotFound: the domain has none of this name.
     """
     if name.startswith(_RESERVED_PREFIX):
         raise InvalidRequest(f"Segments whose names begin with {_RESERVED_PREFIX} belong to AWS and cannot be deleted.")
+    found = find_definition(session, SEGMENT, name)
+    subscription = find_subscription(session.connection, session.domain.domain_id, found.definition_id)
+    if subscription is not None:
+        delete_subscription(session.connection, subscription)
     delete_definition(session, SEGMENT, name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 from openprofiles.calculated.definitions import CalculatedDefinition, find_calculated
@@ -24,8 +24,12 @@ from openprofiles.store.segment_rows import is_among
 from openprofiles.store.upload_jobs import UploadJob, find_job
 
 
-def sql_surroundings(session: Reading) -> Surroundings:
-    """Return what a statement needs, in the state of the store that the session reads."""
+def sql_surroundings(session: Reading, *, among: Sequence[int] | range | None = None) -> Surroundings:
+    """Return what a statement needs, in the state of the store that the session reads.
+
+    Args:
+        among: the statement asks only for profiles with these row numbers; None: for any.
+    """
 
     @cache
     def of_job(relation: JobRelation, job_id: str) -> Sql:
@@ -34,7 +38,7 @@ def sql_surroundings(session: Reading) -> Surroundings:
     return Surroundings(
         now=session.now,
         segment=SegmentExpressions(session).of,
-        calculated_test=cache(partial(_calculated_test_sql, session)),
+        calculated_test=cache(partial(_calculated_test_sql, session, among)),
         is_of_job=of_job,
     )
 
@@ -89,7 +93,7 @@ def _find_calculated(session: Reading, calculated: Calculated) -> tuple[Calculat
     return found, days
 
 
-def _calculated_test_sql(session: Reading, test: Test) -> Sql:
+def _calculated_test_sql(session: Reading, among: Sequence[int] | range | None, test: Test) -> Sql:
     """Build the condition that a test of a calculated attribute holds.
 
     The values of all profiles that have objects are computed, and the condition lists those that differ from others.
@@ -115,7 +119,7 @@ def _calculated_test_sql(session: Reading, test: Test) -> Sql:
     if definition.is_age:
         return _age_sql(session, definition, test_holds)
     of_others = test_holds(None)
-    results = calculate_for_all(session, definition, days)
+    results = calculate_for_all(session, definition, days, among=among)
     differ = is_among(session.connection, [pid for pid, value in results if test_holds(value.text) != of_others])
     return sql("not ({0})", differ) if of_others else sql("({0})", differ)
 

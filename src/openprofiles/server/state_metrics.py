@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,6 +22,11 @@ from openprofiles.server.connections import Connections
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Connection, Store, StoreError
 from openprofiles.store.feeds import read_feed_health
+from openprofiles.store.segment_subscriptions import (
+    SubscriptionCounts,
+    read_failed_notifications,
+    read_subscription_counts,
+)
 from openprofiles.store.statistics import (
     RowCounts,
     count_jobs_by_status,
@@ -80,6 +85,8 @@ class StateMetrics(Collector):
             waiting_since = oldest_waiting_since(connection, utc_now())
             rows = self._loaded_rows.read(connection)
             health = read_feed_health(connection)
+            subscriptions = read_subscription_counts(connection)
+            failed_notifications = read_failed_notifications(connection)
         jobs = GaugeMetricFamily("openprofiles_upload_jobs", "Upload jobs in the store, by status.", labels=["status"])
         for status, count in sorted(by_status.items()):
             jobs.add_metric([status], count)
@@ -108,6 +115,30 @@ class StateMetrics(Collector):
         for result, count in rows._asdict().items():
             family.add_metric([result], count)
         yield family
+        yield from _segment_metrics(subscriptions, failed_notifications)
+
+
+def _segment_metrics(
+    subscriptions: Sequence[SubscriptionCounts], failed_notifications: Mapping[str, int]
+) -> Iterator[Metric]:
+    """Build the metrics that AWS has of subscriptions to segments."""
+    labels = ["domain", "segment"]
+    joined = CounterMetricFamily("openprofiles_profiles_joined", "Profiles that joined a segment.", labels=labels)
+    left = CounterMetricFamily("openprofiles_profiles_left", "Profiles that left a segment.", labels=labels)
+    scheduled = CounterMetricFamily(
+        "openprofiles_scheduled_runs_succeeded", "Scheduled looks at all profiles of a segment.", labels=labels
+    )
+    failed = CounterMetricFamily(
+        "openprofiles_notifications_failed", "Attempts to send events of segments that failed.", labels=["domain"]
+    )
+    for one in subscriptions:
+        names = [one.domain_name, one.segment_name]
+        joined.add_metric(names, one.joined_count)
+        left.add_metric(names, one.left_count)
+        scheduled.add_metric(names, one.scheduled_count)
+    for domain_name, count in failed_notifications.items():
+        failed.add_metric([domain_name], count)
+    yield from (joined, left, scheduled, failed)
 
 
 class _LoadedRows:

@@ -20,12 +20,12 @@ def read_objects(
     object_type_id: int,
     now: datetime,
     *,
-    pids: Sequence[int] | None = None,
+    pids: Sequence[int] | range | None = None,
 ) -> Iterator[tuple[int, int, int, str]]:
     """Read the unexpired objects of a type, those of one profile after the other.
 
     Args:
-        pids: of these profiles; None: of all in the domain.
+        pids: of these profiles of the domain, or of those in a range of row numbers; None: of all in the domain.
 
     Yields:
         the row number of the profile, the number of the object, when it was ingested last in milliseconds since 1970,
@@ -43,7 +43,13 @@ def read_objects(
         .order_by(object_list.c.pid, object_list.c.object_no)
     )
     # SQLite has no statistics here: with the domain it would read all objects of it by the index of their expiry.
-    query = query.where(table.c.domain_id == domain_id) if pids is None else query.where(object_list.c.pid.in_(pids))
+    if pids is None:
+        query = query.where(table.c.domain_id == domain_id)
+    elif isinstance(pids, range):
+        is_of_domain = table.c.domain_id + 0 == domain_id
+        query = query.where(object_list.c.pid.between(pids.start, pids.stop - 1), is_of_domain)
+    else:
+        query = query.where(object_list.c.pid.in_(pids))
     found = connection.execution_options(stream_results=True).execute(query)
     for some in found.partitions(_ROWS_AT_ONCE):
         yield from ((row[0], row[1], row[2], row[3]) for row in some)

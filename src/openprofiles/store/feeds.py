@@ -70,6 +70,36 @@ def add_feed(
     connection.execute(insert(feed).values(name=kind.name, subject=subject, domain_id=domain_id, **values))
 
 
+def begin_feed(
+    connection: Connection, kind: FeedKind, subject: int, *, domain_id: int, number: int, now: datetime
+) -> None:
+    """Have a feed read the rows after ``number``; there may be one of this subject."""
+    # Another epoch, so that a worker that still holds the former one changes nothing.
+    values = {
+        "number": number,
+        "epoch": feed.c.epoch + 1,
+        "attempts": 0,
+        "lease_owner": None,
+        "next_attempt_at": now,
+        "last_error": None,
+        "given_up_at": None,
+    }
+    if not connection.execute(update(feed).where(_is_feed(kind, subject)).values(values)).rowcount:
+        add_feed(connection, kind, subject, domain_id=domain_id, now=now, number=number)
+
+
+def end_feed(connection: Connection, kind: FeedKind, subject: int) -> None:
+    """Have a feed read no more."""
+    ending = update(feed).where(_is_feed(kind, subject))
+    connection.execute(ending.values(epoch=feed.c.epoch + 1, next_attempt_at=None, lease_owner=None, last_error=None))
+
+
+def is_held(connection: Connection, held: HeldFeed) -> bool:
+    """Return whether a feed is still held, which does not change until the transaction ends."""
+    query = select(feed.c.subject).where(*_is_ours(held)).with_for_update()
+    return connection.execute(query).one_or_none() is not None
+
+
 def has_due_feed(connection: Connection, now: datetime) -> bool:
     """Return whether a feed is due; a read, so that an idle worker takes no lock."""
     return _prepared(tuple(FEEDS.values())).one_or_none(connection, now=now) is not None
@@ -150,10 +180,18 @@ _HAS_DOMAIN = exists().where(domain.c.domain_id == feed.c.domain_id, domain.c.de
 
 @cache
 def _due(kinds: tuple[FeedKind, ...]) -> Select[tuple[str, int, str | None]]:
-    has_rows = (and_(feed.c.name == kind.name, resolve_name(kind.waiting_since).is_not(None)) for kind in kinds)
+    now = bindparam("now", type_=Moment())
+    has_work = [
+        and_(
+            feed.c.name == kind.name,
+            resolve_name(kind.has_rows) if kind.has_rows else resolve_name(kind.waiting_since).is_not(None),
+        )
+        for kind in kinds
+    ]
+    has_work += [and_(feed.c.name == kind.name, resolve_name(kind.acts_at) <= now) for kind in kinds if kind.acts_at]
     return (
         select(feed.c.name, feed.c.subject, feed.c.lease_owner)
-        .where(feed.c.next_attempt_at <= bindparam("now", type_=Moment()), _HAS_DOMAIN, or_(*has_rows))
+        .where(feed.c.next_attempt_at <= now, _HAS_DOMAIN, or_(*has_work))
         .order_by(feed.c.next_attempt_at)
         .limit(1)
     )
@@ -165,6 +203,13 @@ def _prepared(kinds: tuple[FeedKind, ...]) -> PreparedQuery[bool]:
 
 
 def _release(connection: Connection, held: HeldFeed, *conditions: ColumnElement[bool], **values: Any) -> bool:
-    is_ours = and_(feed.c.name == held.name, feed.c.subject == held.subject, feed.c.epoch == held.epoch)
-    releasing = update(feed).where(is_ours, *conditions).values(lease_owner=None, **values)
+    releasing = update(feed).where(*_is_ours(held), *conditions).values(lease_owner=None, **values)
     return connection.execute(releasing).rowcount > 0
+
+
+def _is_feed(kind: FeedKind, subject: int) -> ColumnElement[bool]:
+    return and_(feed.c.name == kind.name, feed.c.subject == subject)
+
+
+def _is_ours(held: HeldFeed) -> tuple[ColumnElement[bool], ...]:
+    return feed.c.name == held.name, feed.c.subject == held.subject, feed.c.epoch == held.epoch

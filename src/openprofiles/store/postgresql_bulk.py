@@ -25,6 +25,7 @@ from openprofiles.store.leased_jobs import ChunkState, Lease
 from openprofiles.store.note_tables import NoteTable
 from openprofiles.store.postgresql_bulk_reader import PostgresqlBulkReader
 from openprofiles.store.postgresql_session import connection_url
+from openprofiles.store.subscription_states import is_followed_sql
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _UNIQUE_VIOLATION = "23505"
@@ -151,6 +152,12 @@ class PostgresqlBulkStore(PostgresqlBulkReader, BulkStore):
         if not len(pids):
             return
         self._fill_pids(pids)
+        if self._rows(is_followed_sql(self._domain_id)):
+            self._execute(
+                "insert into removed_profile (domain_id, pid, profile_id, removed_at) "
+                f"select p.domain_id, p.pid, p.profile_id, {to_milliseconds(now)} "
+                f"from profile p, {self._each_place('wanted_pid')}"
+            )
         self._execute(f"delete from profile p using {self._each_place('wanted_pid')}")
         self._note_change(ChangeAction.DELETED, pids, now, added=-len(pids))
 

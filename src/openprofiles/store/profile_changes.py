@@ -15,6 +15,9 @@ from openprofiles.store.row_number_lists import pack_row_numbers, unpack_row_num
 from openprofiles.store.tables import change_content, domain, job, undo_image
 from openprofiles.store.tables import profile_change as table
 
+# Those of calls have one profile each.
+_CHANGES_AT_ONCE = 5_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChange:
@@ -150,6 +153,53 @@ def _remove_oldest(connection: Connection, rows: Table, domain_id: int, before: 
     if last[1]:
         connection.execute(delete(rows).where(rows.c.domain_id == domain_id, rows.c.number <= last[0]))
     return int(last[1])
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedProfiles:
+    """The profiles of successive changes.
+
+    Attributes:
+        first_number: of the changes.
+        last_number: of the changes.
+        pids: the row numbers of the profiles, ascending, each once; some may have been removed.
+    """
+
+    first_number: int
+    last_number: int
+    pids: Sequence[int]
+
+
+def read_changed_after(
+    connection: Connection, domain_id: int, number: int, *, most_pids: int
+) -> ChangedProfiles | None:
+    """Read which profiles were changed after a change; None if the log has no later one.
+
+    Args:
+        most_pids: end before the change with which there would be more profiles than this.
+    """
+    query = (
+        select(table.c.number, table.c.first_pid, table.c.last_pid, table.c.profile_count, table.c.pids)
+        .where(table.c.domain_id == domain_id, table.c.number > number)
+        .order_by(table.c.number)
+        .limit(_CHANGES_AT_ONCE)
+    )
+    numbers: list[int] = []
+    pids: set[int] = set()
+    count = 0
+    for row in connection.execute(query):
+        count += row.profile_count
+        if numbers and count > most_pids:
+            break
+        numbers.append(row.number)
+        pids.update(unpack_row_numbers(row.first_pid, row.last_pid, row.pids))
+    return ChangedProfiles(numbers[0], numbers[-1], sorted(pids)) if numbers else None
+
+
+def read_last_change_number(connection: Connection, domain_id: int) -> int:
+    """Read the number of the last change of a domain; the log need not have it."""
+    query = select(domain.c.change_number).where(domain.c.domain_id == domain_id)
+    return int(connection.execute(query).scalar_one())
 
 
 def list_change_numbers(connection: Connection, domain_id: int, pid: int, before: int | None) -> list[tuple[int, bool]]:

@@ -14,6 +14,7 @@ from openprofiles.facts.standard_profile import FIELD_BY_PATH, FIELDS, attribute
 from openprofiles.ids import ProfileId
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.prepared import PreparedQuery, PreparedStatement, Writes
+from openprofiles.store.removed_profiles import keep_ids
 from openprofiles.store.tables import FOR_EXPIRY_INDEX
 from openprofiles.store.tables import profile as table
 
@@ -45,9 +46,20 @@ def update_profile(writes: Writes, before: Profile, after: Profile) -> None:
     writes.add(statement, of_domain=after.domain_id, of_pid=after.pid, **_row_of(after, columns))
 
 
-def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
+def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int], now: datetime) -> None:
     """Remove these rows of the domain. The caller removes their keys."""
-    connection.execute(delete(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
+    is_row = _of_domain(connection, domain_id, table.c.pid.in_(pids))
+    keep_ids(connection, domain_id, is_row, now)
+    connection.execute(delete(table).where(is_row))
+
+
+def read_ids(connection: Connection, domain_id: int, pids: Collection[int]) -> dict[int, str]:
+    """Read the ids of the profiles of the domain among these row numbers.
+
+    Expired profiles are included.
+    """
+    query = select(table.c.pid, table.c.profile_id).where(_of_domain(connection, domain_id, table.c.pid.in_(pids)))
+    return dict(connection.execute(query).all())
 
 
 def read_profiles(connection: Connection, domain_id: int, pids: Collection[int], now: datetime) -> dict[int, Profile]:

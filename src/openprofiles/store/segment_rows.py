@@ -68,6 +68,27 @@ def read_members(
     return [(pid, profile_id) for pid, profile_id in _execute(connection, query)]
 
 
+def read_members_among(
+    connection: Connection,
+    domain_id: int,
+    expression: Expression,
+    surroundings: Surroundings,
+    pids: Sequence[int] | range,
+) -> dict[int, str]:
+    """Read the ids of members with these row numbers, by row number."""
+    dialect = connection.dialect.name
+    if isinstance(pids, range):
+        is_row = sql("p.pid between {0} and {1}", pids.start, pids.stop - 1)
+    else:
+        is_row = is_among(connection, pids)
+    query = sql(
+        "select p.pid, p.profile_id from profile p where {0} and {1}",
+        is_row,
+        members_condition(dialect, domain_id, expression, surroundings),
+    )
+    return dict(_execute(connection, query))
+
+
 def is_among(connection: Connection, pids: Sequence[int]) -> Sql:
     """Build the condition that a row ``p`` has one of these row numbers."""
     if connection.dialect.name == "sqlite":

@@ -25,6 +25,7 @@ from openprofiles.store.leased_jobs import ChunkState, Lease
 from openprofiles.store.note_tables import NoteTable
 from openprofiles.store.sqlite_bulk_reader import SqliteBulkReader
 from openprofiles.store.sqlite_checkpoints import Checkpointer
+from openprofiles.store.subscription_states import is_followed_sql
 
 _LOCK_POLL_SECONDS = 0.002
 _LOCK_TIMEOUT_SECONDS = 60.0
@@ -138,6 +139,13 @@ class SqliteBulkStore(SqliteBulkReader, BulkStore):
 
     def delete_profiles(self, pids: pa.Array, now: datetime) -> None:
         """See ``BulkStore``."""
+        if self._rows(is_followed_sql(self._domain_id)):
+            self._write_rows(
+                "insert into removed_profile (domain_id, pid, profile_id, removed_at) "
+                f"select domain_id, pid, profile_id, {to_milliseconds(now)} from profile "
+                f"where pid = ? and domain_id = {self._domain_id}",
+                pa.table({"pid": pids}),
+            )
         self._write_rows(
             f"delete from profile where pid = ? and domain_id = {self._domain_id}", pa.table({"pid": pids})
         )

@@ -418,6 +418,121 @@ segment_run = Table(
     info=owned_by(Owner.JOB, "one for each estimate of a segment, for a day"),
 )
 
+# Sets of profiles: the members of a segment whose changes are followed, or those that were exported. Row numbers with
+# the same quotient by 65,536 share a row.
+profile_set = Table(
+    "profile_set",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    # A SetOwner of store.profile_sets, and its number.
+    Column("owner", ByteOrderedText, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("chunk", BigInteger, primary_key=True),
+    # Compressed: a bit for each row number, the lowest first.
+    Column("bits", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.DOMAIN,
+        "one for 65,536 profiles, for each segment with a subscription and each export",
+        is_distributed=True,
+        rows_at_once=200,
+    ),
+)
+
+# Where the changes of segments go.
+segment_stream = Table(
+    "segment_stream",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True, autoincrement=False),
+    # The ARN of a Kinesis stream, or a URL, which may hold a token.
+    Column("destination", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("associated_at", Moment, nullable=False),
+    # Null: it is associated.
+    Column("disassociated_at", Moment),
+    # When the destination was first reached, or was found to be out of reach; null: a worker has yet to try.
+    Column("probed_at", Moment),
+    # The number of the last event of the domain.
+    Column("event_number", BigInteger, nullable=False, server_default=text("0")),
+    # Attempts to send notifications that failed.
+    Column("failed_count", BigInteger, nullable=False, server_default=text("0")),
+    info=owned_by(Owner.DOMAIN, "at most one"),
+)
+
+# Segments whose changes are followed.
+segment_subscription = Table(
+    "segment_subscription",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
+    # Of the segment.
+    Column("definition_id", BigInteger, primary_key=True),
+    Column("interval_hours", Integer, nullable=False),
+    # A SubscriptionStatus, and why it failed.
+    Column("status", Text, nullable=False),
+    Column("message", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    # When all profiles are looked at, next and last. While they are, the highest row number that was looked at.
+    Column("next_at", Moment, nullable=False),
+    Column("last_at", Moment),
+    Column("scanned_pid", BigInteger),
+    # What it has found since it was started first.
+    Column("joined_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("left_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("scheduled_count", BigInteger, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
+    info=owned_by(Owner.DOMAIN, "at most ten"),
+)
+
+# Profiles that have joined or left a segment. The stream of the domain numbers them, in their order.
+segment_event = Table(
+    "segment_event",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    # Of the segment.
+    Column("definition_id", BigInteger, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("profile_id", Text, nullable=False),
+    Column("has_joined", Boolean, nullable=False),
+    # Whether a change of the profile was the cause; otherwise a look at all profiles has found it.
+    Column("is_live", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    # The event of this segment and profile before it.
+    Column("previous_at", Moment),
+    sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.DOMAIN,
+        "one for each profile that joins or leaves a segment with a subscription, for 30 days",
+        is_distributed=True,
+    ),
+)
+Index("segment_event_list", segment_event.c.domain_id, segment_event.c.definition_id, segment_event.c.number)
+Index(
+    "segment_event_profile",
+    segment_event.c.domain_id,
+    segment_event.c.definition_id,
+    segment_event.c.pid,
+    segment_event.c.number,
+)
+
+# The ids of profiles that were removed from a domain with subscriptions, for the events that say so.
+removed_profile = Table(
+    "removed_profile",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("pid", BigInteger, primary_key=True),
+    Column("profile_id", Text, nullable=False),
+    Column("removed_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.DOMAIN,
+        "one for each profile that is removed from a domain with subscriptions, for 30 days",
+        is_distributed=True,
+    ),
+)
+Index("removed_profile_age", removed_profile.c.domain_id, removed_profile.c.removed_at)
+
 # Jobs that come again: a worker adds the next one when it is due.
 schedule = Table(
     "schedule",

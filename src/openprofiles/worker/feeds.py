@@ -34,6 +34,10 @@ _OUTAGES = (Busy, StoreNotWritable, StoreUnreachable)
 _logger = EventLogger("openprofiles.worker.feeds")
 
 
+class FeedLost(Exception):
+    """A reader has found that its feed is no longer held: another worker acts, or the feed was ended."""
+
+
 class FeedFailed(Exception):
     """A reader could not act on the next row. The message says why in our words, and must not contain customer data.
 
@@ -106,9 +110,12 @@ class Feeds:
             return True
         try:
             number = resolve_name(FEEDS[held.name].reader)(self._work, held)
-            assert number > held.number, "a reader acts on at least one row, or fails"
+            assert number > held.number or FEEDS[held.name].acts_at, "a reader acts on at least one row, or fails"
         except _OUTAGES:
             raise
+        except FeedLost:
+            _logger.info(f"{held.name}_lease_lost", attempt=held.attempts)
+            return True
         except FeedFailed as failure:
             self._note_failure(held, failure)
             return True

@@ -46,6 +46,7 @@ from openprofiles.store.removal import (
     remove_expired_jobs,
     remove_rows_of_ended_jobs_step,
 )
+from openprofiles.store.segment_events import remove_old_events_step
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
     FILE_MISSING_MESSAGE,
@@ -393,6 +394,7 @@ class Worker:
             remove_deleted_definitions_step,
             remove_rows_of_ended_jobs,
             remove_old_changes,
+            remove_old_events_step,
         )
         return [Cleaning(self._store, step) for step in steps]
 

@@ -6,15 +6,11 @@ and the note of its success, the receiver is called twice.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-import openprofiles
-from openprofiles.clock import to_epoch_seconds, to_milliseconds
+from openprofiles.clock import to_epoch_seconds
 from openprofiles.errors import InvalidRequest
 from openprofiles.logs import EventLogger
 from openprofiles.master_key import DecryptionError
@@ -25,7 +21,7 @@ from openprofiles.store.webhooks import EndedJob
 from openprofiles.uploads.webhook_url import host_of, parse_webhook_url
 from openprofiles.uploads.webhooks import decrypt_webhook_secret
 from openprofiles.worker.feeds import FeedFailed, FeedWork
-from openprofiles.worker.webhook_post import DeliveryFailed, post
+from openprofiles.worker.webhook_post import DeliveryFailed, post, signed_headers
 
 _logger = EventLogger("openprofiles.worker.webhooks")
 
@@ -44,7 +40,7 @@ def call_webhook(work: FeedWork, held: HeldFeed) -> int:
         secret = decrypt_webhook_secret(work.master_key, webhook.secret, held.domain_id)
         body = json.dumps(body_of(job)).encode()
         private_addresses = work.settings.webhook_private_addresses
-        post(url, _headers(secret, body, work.clock()), body, private_addresses=private_addresses)
+        post(url, signed_headers(secret, body, work.clock()), body, private_addresses=private_addresses)
     except (DeliveryFailed, DecryptionError, InvalidRequest) as error:
         raise FeedFailed(str(error), **about) from error
     _logger.info("webhook_delivered", **about, attempt=held.attempts)
@@ -65,14 +61,3 @@ def body_of(job: EndedJob) -> Mapping[str, Any]:
         "CompletedAt": to_epoch_seconds(job.completed_at),
     }
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _headers(secret: bytes, body: bytes, now: datetime) -> dict[str, str]:
-    timestamp = str(to_milliseconds(now) // 1000)
-    signature = hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": f"openprofiles/{openprofiles.__version__}",
-        "x-openprofiles-timestamp": timestamp,
-        "x-openprofiles-signature": f"v1={signature}",
-    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import http.client
 import socket
 import ssl
@@ -9,8 +11,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 
+import openprofiles
+from openprofiles.clock import to_milliseconds
 from openprofiles.uploads.webhook_url import PrivateAddress, UnknownHost, WebhookUrl, resolve
 
 TIMEOUT_SECONDS = 10.0
@@ -51,6 +56,18 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
         raise DeliveryFailed(f"The response was {status}; redirects are not followed.")
     if not 200 <= status < 300:
         raise DeliveryFailed(f"The response was {status}.")
+
+
+def signed_headers(secret: bytes, body: bytes, now: datetime) -> dict[str, str]:
+    """Return the headers of a JSON body, with its signature."""
+    timestamp = str(to_milliseconds(now) // 1000)
+    signature = hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": f"openprofiles/{openprofiles.__version__}",
+        "x-openprofiles-timestamp": timestamp,
+        "x-openprofiles-signature": f"v1={signature}",
+    }
 
 
 class _Deadline:

@@ -9,7 +9,7 @@ from pathlib import Path
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from openprofiles.s3_client import fault_of, make_s3_client
+from openprofiles.aws_clients import fault_of, make_s3_client
 from openprofiles.segments.exports.destinations import ExportFailed
 from openprofiles.settings import S3Location
 

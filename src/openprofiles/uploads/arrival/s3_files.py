@@ -16,8 +16,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from openprofiles.aws_clients import fault_of, make_s3_client
 from openprofiles.errors import FilesUnreachable
-from openprofiles.s3_client import fault_of, make_s3_client
 from openprofiles.settings import S3Location, SettingsError
 from openprofiles.uploads.arrival.files import FILE_NAME, UNPUBLISHED_FILE_SECONDS, NewFile, ReadableFile
 
