@@ -369,11 +369,7 @@ def test_a_segment_of_aws_is_neither_created_nor_deleted(shop: Shop) -> None:
             change("_defaultCustomers")
 
 
-def test_an_sql_segment_is_refused_with_a_clear_error_for_now(shop: Shop) -> None:
-    with pytest.raises(InvalidRequest, match="SegmentSqlQuery is not supported by this version"):
-        by_hand.write(
-            shop.store, shop.domain, create_segment, "sql", {"DisplayName": "x"}, {"SegmentSqlQuery": "select 1"}, {}
-        )
+def test_groups_and_an_sql_query_are_not_given_together(shop: Shop) -> None:
     with pytest.raises(InvalidRequest, match="either SegmentQuery or SegmentSqlQuery, not both"):
         by_hand.write(shop.store, shop.domain, start_estimate, {"SegmentQuery": {}, "SegmentSqlQuery": "select 1"})
 

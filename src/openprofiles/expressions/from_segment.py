@@ -42,9 +42,11 @@ MAX_SOURCES = 5
 OWN_PREFIX = "_openprofiles."
 MADE_BY = f"{OWN_PREFIX}made_by_upload_job"
 TOUCHED_BY = f"{OWN_PREFIX}touched_by_upload_job"
+EXPORTED_BY = f"{OWN_PREFIX}exported_by_snapshot"
 _OWN: Mapping[str, Operand] = {
     MADE_BY: JobRelation.MADE,
     TOUCHED_BY: JobRelation.TOUCHED,
+    EXPORTED_BY: JobRelation.EXPORTED,
     f"{OWN_PREFIX}created_at": ProfileTime.CREATED_AT,
     f"{OWN_PREFIX}updated_at": ProfileTime.UPDATED_AT,
 }

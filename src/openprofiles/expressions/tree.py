@@ -41,11 +41,13 @@ class ProfileTime(Enum):
 
 
 class JobRelation(Enum):
-    """What upload jobs have done to the profile; the values of a test are the ids of jobs."""
+    """What jobs have done with the profile; the values of a test are the ids of jobs."""
 
     MADE = "made"
     # Created or changed it.
     TOUCHED = "touched"
+    # Of a snapshot: it was a member of the segment.
+    EXPORTED = "exported"
 
 
 Reference: TypeAlias = Field | Calculated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.definitions import definitions
@@ -10,8 +11,17 @@ from openprofiles.operations.profile_shapes import profile_answer
 from openprofiles.operations.registry import operation, page_of
 from openprofiles.operations.resource_arns import resource_arn
 from openprofiles.segments import estimates, snapshots
-from openprofiles.segments.definitions import GROUPS, SEGMENT, SORT, SQL_QUERY, create_segment, delete_segment
-from openprofiles.segments.membership import read_memberships
+from openprofiles.segments.definitions import (
+    GROUPS,
+    SEGMENT,
+    SORT,
+    SQL_QUERY,
+    check_segment,
+    create_segment,
+    delete_segment,
+    sql_query_of,
+)
+from openprofiles.segments.membership import known_since, read_memberships
 from openprofiles.store.definitions import Definition
 from openprofiles.store.upload_job_states import UploadJobStatus
 
@@ -43,8 +53,9 @@ def create_segment_definition(
     """
     summary, body = _given(request, _SUMMARY), _given(request, _BODY)
     name = request["SegmentDefinitionName"]
+    _require_sql_runs(call, request["DomainName"], body, GROUPS)
     with call.writing(request["DomainName"]) as session:
-        made = create_segment(session, name, summary, body, request.get("Tags", {}))
+        made = create_segment(session, name, summary, body, request.get("Tags", {}), strict=call.strict)
     answer = _answer(call, request["DomainName"], made.definition)
     del answer["SegmentType"]
     return cast("aws.CreateSegmentDefinitionResponse", answer)
@@ -102,8 +113,10 @@ def create_segment_estimate(call: Call, request: aws.CreateSegmentEstimateReques
         ResourceNotFoundException: no such domain.
         BadRequestException: the query is not valid.
     """
+    query = _given(request, (estimates.QUERY, SQL_QUERY))
+    _require_sql_runs(call, request["DomainName"], query, estimates.QUERY)
     with call.writing(request["DomainName"]) as session:
-        estimate_id = estimates.start_estimate(session, _given(request, (estimates.QUERY, SQL_QUERY)))
+        estimate_id = estimates.start_estimate(session, query, strict=call.strict)
     return {"DomainName": request["DomainName"], "EstimateId": estimate_id, "StatusCode": _OK}
 
 
@@ -143,9 +156,10 @@ def get_segment_membership(call: Call, request: aws.GetSegmentMembershipRequest)
     name = request["SegmentDefinitionName"]
     with call.reading(request["DomainName"]) as session:
         memberships = read_memberships(session, name, request["ProfileIds"])
+        computed_at = known_since(session, name)
     return {
         "SegmentDefinitionName": name,
-        "LastComputedAt": call.now,
+        "LastComputedAt": computed_at,
         "Profiles": [
             {
                 "ProfileId": one.profile_id,
@@ -200,6 +214,22 @@ def get_segment_snapshot(call: Call, request: aws.GetSegmentSnapshotRequest) -> 
     if answer["Status"] == "FAILED":
         answer["StatusMessage"] = found.failure_message or "The export was stopped."
     return cast("aws.GetSegmentSnapshotResponse", answer | _given(found.request, _OF_SNAPSHOT))
+
+
+def _require_sql_runs(call: Call, domain_name: str, query: Mapping[str, Any], groups_member: str) -> None:
+    """Check an SQL query as DuckDB does, in a process of its own.
+
+    No transaction may be open.
+    """
+    if SQL_QUERY not in query:
+        return
+    with call.reading(domain_name) as session:
+        check_segment(session, query, groups_member, strict=call.strict)
+        checked, tables = sql_query_of(session, query)
+    # Imported here: it imports the parser.
+    from openprofiles.segments.sql.query_run import require_runs
+
+    require_runs(checked, tables)
 
 
 def _given(request: Any, members: tuple[str, ...]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from openprofiles.calculated.definitions import find_calculated, read_days
 from openprofiles.definitions.definitions import (
@@ -17,6 +18,7 @@ from openprofiles.definitions.definitions import (
 )
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.expressions.from_segment import from_segment_groups
+from openprofiles.expressions.operators import OPERATORS
 from openprofiles.expressions.tree import (
     EVERYBODY,
     Calculated,
@@ -29,9 +31,16 @@ from openprofiles.expressions.tree import (
     nodes,
 )
 from openprofiles.facts.standard_profile import FIELD_BY_PATH, TWINS, attribute_of_target
+from openprofiles.job_kinds import SEGMENT_SNAPSHOT
 from openprofiles.profiles.session import Reading, Writing
+from openprofiles.store.definitions import Definition
+from openprofiles.store.segment_runs import SegmentRun, find_last_snapshot, find_run
 from openprofiles.store.segment_subscriptions import delete_subscription, find_subscription
 from openprofiles.store.upload_jobs import find_job
+
+if TYPE_CHECKING:
+    from openprofiles.segments.sql.query_check import CheckedQuery
+    from openprofiles.segments.sql.tables import SqlTable
 
 SEGMENT = DefinitionKind(
     name="segment",
@@ -53,6 +62,8 @@ _TOO_DEEP = (
 )
 _MAX_ATTRIBUTES = 60
 _MAX_CALCULATED = 10
+# Source: administrator guide, "Building segments": a snapshot serves for a year.
+_EXPORT_HOLDS = timedelta(days=365)
 # Ours: a statement of SQLite has at most 32,766 parameters, up to three of them for a value.
 _MAX_SIZE = 10_000
 
@@ -68,7 +79,7 @@ class SegmentExpressions:
         """Return the expression of a segment that another one names.
 
         Raises:
-            InvalidRequest: there is no such segment, or it is an SQL segment.
+            InvalidRequest: there is no such segment, or it is an SQL segment that was never exported.
         """
         if name not in self._known:
             try:
@@ -78,25 +89,35 @@ class SegmentExpressions:
                     f"The segment uses segment definition {name}, which does not exist in domain "
                     f"{self._session.domain.name}. Create it, or change the segment."
                 ) from error
-            self._known[name] = expression_of(self._session, found.body, GROUPS)
+            if SQL_QUERY in found.body:
+                self._known[name] = _in_last_export(self._session, found.definition)
+            else:
+                self._known[name] = expression_of(self._session, found.body, GROUPS)
         return self._known[name]
 
 
 def create_segment(
-    session: Writing, name: str, summary: Mapping[str, Any], body: Mapping[str, Any], tags: Mapping[str, str]
+    session: Writing,
+    name: str,
+    summary: Mapping[str, Any],
+    body: Mapping[str, Any],
+    tags: Mapping[str, str],
+    *,
+    strict: bool = False,
 ) -> WholeDefinition:
     """Create a segment definition.
 
     Args:
         summary: the display name, and the description if there is one.
-        body: the segment groups and the order, as they came.
+        body: the segment groups or the SQL query, and the order, as they came.
+        strict: whether AWS's own limits hold.
 
     Raises:
         InvalidRequest: the domain has one of this name, or what it says is not valid.
     """
     if name.startswith(_RESERVED_PREFIX):
         raise InvalidRequest(f"The name {name} is reserved: names that begin with {_RESERVED_PREFIX} belong to AWS.")
-    require_valid(session, expression_of(session, body, GROUPS), name=name)
+    check_segment(session, body, GROUPS, name=name, strict=strict)
     sort_paths(body)
     kind = ENHANCED if SQL_QUERY in body else CLASSIC
     return create_definition(session, SEGMENT, name, summary={**summary, SEGMENT_TYPE: kind}, body=body, tags=tags)
@@ -149,12 +170,71 @@ def segment_expression(session: Reading, name: str) -> Expression:
 
     Raises:
         NotFound: the domain has none of this name.
-        InvalidRequest: it is an SQL segment, or builds on one that was deleted.
+        InvalidRequest: it is an SQL segment that was never exported, or builds on one that was deleted.
     """
     find_definition(session, SEGMENT, name)
     expression = SegmentExpressions(session).of(name)
     require_valid(session, expression)
     return expression
+
+
+def check_segment(
+    session: Reading, query: Mapping[str, Any], groups_member: str, *, name: str | None = None, strict: bool = False
+) -> None:
+    """Check a segment's body or an estimate's request, with everything that it names.
+
+    Args:
+        groups_member: the member that has the segment groups.
+        name: of the segment that it will be; None: it is not stored.
+        strict: whether AWS's own limits hold.
+
+    Raises:
+        InvalidRequest: it is not valid.
+    """
+    if SQL_QUERY not in query:
+        require_valid(session, expression_of(session, query, groups_member), name=name)
+        return
+    if groups_member in query:
+        raise InvalidRequest(f"Give either {groups_member} or {SQL_QUERY}, not both.")
+    if strict and not session.domain.config.get("DataStore", {}).get("Enabled"):
+        raise InvalidRequest(
+            f"{SQL_QUERY} needs the data store of the domain. Enable it with UpdateDomain (DataStore.Enabled)."
+        )
+    sql_query_of(session, query)
+
+
+def sql_query_of(session: Reading, query: Mapping[str, Any]) -> tuple[CheckedQuery, list[SqlTable]]:
+    """Return the SQL query of a segment, translated, and the tables that it may read.
+
+    Raises:
+        InvalidRequest: it is not valid.
+    """
+    # Imported here: the parser takes a fifth of a second.
+    from openprofiles.segments.sql.query_check import check_query
+    from openprofiles.segments.sql.tables import list_tables
+
+    tables = list_tables(session)
+    return check_query(query[SQL_QUERY], tables, session.now), tables
+
+
+def last_export(session: Reading, definition: Definition) -> SegmentRun:
+    """Return the last export of an SQL segment, which says who its members are.
+
+    Raises:
+        InvalidRequest: there was none within a year.
+    """
+    since = session.now - _EXPORT_HOLDS
+    found = find_last_snapshot(session.connection, session.domain.domain_id, definition.definition_id, since)
+    if found is None:
+        raise InvalidRequest(
+            f"Segment definition {definition.name} is an SQL segment and has no snapshot of the last year, from which "
+            "its members are known. Create one (CreateSegmentSnapshot)."
+        )
+    return found
+
+
+def _in_last_export(session: Reading, definition: Definition) -> Expression:
+    return Test(JobRelation.EXPORTED, OPERATORS["INCLUSIVE"], (last_export(session, definition).job_id,), SQL_QUERY)
 
 
 def expression_of(session: Reading, query: Mapping[str, Any], groups_member: str) -> Expression:
@@ -166,12 +246,6 @@ def expression_of(session: Reading, query: Mapping[str, Any], groups_member: str
     Raises:
         InvalidRequest: the query is not valid.
     """
-    if SQL_QUERY in query:
-        if groups_member in query:
-            raise InvalidRequest(f"Give either {groups_member} or {SQL_QUERY}, not both.")
-        raise InvalidRequest(
-            f"{SQL_QUERY} is not supported by this version of openprofiles. Use {groups_member} instead."
-        )
     if query.get(groups_member) is None:
         return EVERYBODY
     return from_segment_groups(query[groups_member], groups_member, session.now)
@@ -265,8 +339,13 @@ def _require_calculated(session: Reading, test: Test, calculated: Calculated) ->
 
 
 def _require_jobs(session: Reading, test: Test) -> None:
+    of_domain = session.connection, session.domain.domain_id
     for index, job_id in enumerate(test.values):
-        if find_job(session.connection, session.domain.domain_id, str(job_id)) is None:
+        if test.operand is JobRelation.EXPORTED:
+            is_there, noun = find_run(of_domain[0], SEGMENT_SNAPSHOT, of_domain[1], str(job_id)) is not None, "snapshot"
+        else:
+            is_there, noun = find_job(*of_domain, str(job_id)) is not None, "upload job"
+        if not is_there:
             raise InvalidRequest(
-                f"{test.place}.Values[{index}]: there is no upload job {job_id} in domain {session.domain.name}."
+                f"{test.place}.Values[{index}]: there is no {noun} {job_id} in domain {session.domain.name}."
             )

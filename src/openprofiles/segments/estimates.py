@@ -9,7 +9,7 @@ from openprofiles.errors import NotFound
 from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import SEGMENT_ESTIMATE
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.segments.definitions import expression_of, require_valid
+from openprofiles.segments.definitions import check_segment
 from openprofiles.store import job_queue
 from openprofiles.store.segment_runs import SegmentRun, find_run
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -17,16 +17,17 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 QUERY = "SegmentQuery"
 
 
-def start_estimate(session: Writing, request: Mapping[str, Any]) -> str:
+def start_estimate(session: Writing, request: Mapping[str, Any], *, strict: bool = False) -> str:
     """Request an estimate, which a worker makes; return its id.
 
     Args:
         request: the query, as in CreateSegmentEstimate; without one, all profiles are counted.
+        strict: whether AWS's own limits hold.
 
     Raises:
         InvalidRequest: the query is not valid.
     """
-    require_valid(session, expression_of(session, request, QUERY))
+    check_segment(session, request, QUERY, strict=strict)
     estimate_id = new_job_id(session.now)
     job_queue.insert_job(
         session.connection,

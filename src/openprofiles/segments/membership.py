@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from openprofiles.definitions.definitions import list_all_definitions
+from openprofiles.definitions.definitions import find_definition, list_all_definitions
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.expressions.evaluate import Explanation, explain, holds
 from openprofiles.expressions.tree import Expression
@@ -15,7 +16,7 @@ from openprofiles.ids import ProfileId
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.profiles import get_profiles, no_such_profile_message
 from openprofiles.profiles.session import Reading
-from openprofiles.segments.definitions import SEGMENT, segment_expression
+from openprofiles.segments.definitions import ENHANCED, SEGMENT, SEGMENT_TYPE, last_export, segment_expression
 from openprofiles.segments.surroundings import ProfileReader, sql_surroundings
 from openprofiles.store.definitions import Definition
 from openprofiles.store.row_sequence import last_reserved
@@ -65,6 +66,14 @@ def read_memberships(session: Reading, segment_name: str, profile_ids: Sequence[
         for one in unique_ids
         for profile in [found.get(ProfileId(one))]
     ]
+
+
+def known_since(session: Reading, segment_name: str) -> datetime:
+    """Return the time that a segment's members are known for: now, or that of an SQL segment's last export."""
+    definition = find_definition(session, SEGMENT, segment_name)
+    if definition.summary[SEGMENT_TYPE] != ENHANCED:
+        return session.now
+    return last_export(session, definition).as_of or session.now
 
 
 def list_members(session: Reading, segment_name: str, *, max_results: int, next_token: str | None = None) -> MemberPage:

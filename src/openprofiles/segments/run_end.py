@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from openprofiles.clock import Clock
 from openprofiles.errors import InvalidRequest
 from openprofiles.job_kinds import JobKind
 from openprofiles.profiles.session import Reading
+from openprofiles.settings import Settings
 from openprofiles.store.domains import find_domain_by_number
 from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.store.leased_store import LeasedStore
+from openprofiles.store.profile_sets import SetOwner, write_set
 from openprofiles.store.segment_rows import allow_long_statements
 from openprofiles.store.segment_runs import SegmentRun, find_run, write_counts
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
@@ -39,6 +46,25 @@ class Counts:
     as_of: datetime
     member_count: int
     profile_count: int
+    # The row numbers of the members, ascending; None: they are not kept.
+    members: npt.NDArray[np.int64] | None = None
+
+
+@contextmanager
+def scratch_folder(settings: Settings, job: LeasedJob) -> Iterator[Path]:
+    """Make a folder for a job.
+
+    It is named after the job, so that it is removed if this process dies; another claim of the job has its own.
+    """
+    folder = settings.scratch_folder / job.job_id / str(job.epoch)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        # Another claim of the job may still have its folder in there.
+        with suppress(OSError):
+            folder.parent.rmdir()
 
 
 OpenState: TypeAlias = Callable[[], AbstractContextManager[Reading]]
@@ -55,6 +81,7 @@ def run_segment_job(
     """
     job = store.read_job()
     counts: Counts | None = None
+    run: SegmentRun | None = None
     status, reason, message = UploadJobStatus.SUCCEEDED, None, None
     if job.stop_requested or job.domain_deleted:
         status = UploadJobStatus.STOPPED
@@ -63,7 +90,8 @@ def run_segment_job(
         message = job.failure_message or kind.gave_up_message
     else:
         try:
-            counts = work(job, _find(store, kind, job), lambda: _state(store, job, clock()))
+            run = _find(store, kind, job)
+            counts = work(job, run, lambda: _state(store, job, clock()))
         except RunStopped:
             status = UploadJobStatus.STOPPED
         except (InvalidRequest, RunFailed) as error:
@@ -71,6 +99,8 @@ def run_segment_job(
             status, reason, message = UploadJobStatus.FAILED, VALIDATION_FAILURE, str(error)
     with store.chunk():
         if counts is not None:
+            if counts.members is not None and run is not None:
+                write_set(store.connection, job.domain_id, SetOwner.SNAPSHOT, run.job_number, counts.members)
             write_counts(
                 store.connection,
                 job.job_id,

@@ -12,7 +12,7 @@ from openprofiles.errors import Busy, InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import SEGMENT_SNAPSHOT
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.segments.definitions import GROUPS, SEGMENT, SORT, SQL_QUERY, expression_of, require_valid
+from openprofiles.segments.definitions import GROUPS, SEGMENT, SORT, SQL_QUERY, check_segment
 from openprofiles.segments.exports.destinations import check_destination
 from openprofiles.store import job_queue
 from openprofiles.store.segment_runs import SegmentRun, count_runs_since, find_run
@@ -45,7 +45,7 @@ def start_snapshot(
     if DESTINATION not in request:
         raise InvalidRequest(f"{DESTINATION} is required, such as s3://bucket/prefix.")
     check_destination(request[DESTINATION], export_folder)
-    require_valid(session, expression_of(session, found.body, GROUPS))
+    check_segment(session, found.body, GROUPS, strict=strict)
     domain_id = session.domain.domain_id
     a_day_ago = session.now - timedelta(days=1)
     if strict and count_runs_since(session.connection, SEGMENT_SNAPSHOT, domain_id, a_day_ago) >= _MAX_A_DAY:

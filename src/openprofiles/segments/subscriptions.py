@@ -11,7 +11,7 @@ from openprofiles.definitions.definitions import find_definition, list_all_defin
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.segments.definitions import SEGMENT, segment_expression
+from openprofiles.segments.definitions import ENHANCED, SEGMENT, SEGMENT_TYPE, segment_expression
 from openprofiles.store import segment_subscriptions as rows
 from openprofiles.store.segment_events import SegmentEvent, list_events
 from openprofiles.store.segment_subscriptions import Stream, Subscription
@@ -119,8 +119,13 @@ def put_subscription(session: Writing, segment_name: str, *, interval_hours: int
         InvalidRequest: the domain has no stream or ten subscriptions, or the segment builds on something deleted.
     """
     connection, domain_id = session.connection, session.domain.domain_id
-    segment_expression(session, segment_name)
     definition = find_definition(session, SEGMENT, segment_name)
+    if definition.summary[SEGMENT_TYPE] == ENHANCED:
+        raise InvalidRequest(
+            f"Segment definition {segment_name} is an SQL segment, which cannot be followed by this version of "
+            "openprofiles. Compare its snapshots instead."
+        )
+    segment_expression(session, segment_name)
     stream = rows.find_stream(connection, domain_id)
     if stream is None or stream.disassociated_at is not None:
         raise InvalidRequest(

@@ -15,12 +15,16 @@ from openprofiles.expressions.moment_text import DAY_MS
 from openprofiles.expressions.tree import Calculated, Expression, JobRelation, ProfileTime, Test
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
+from openprofiles.job_kinds import SEGMENT_SNAPSHOT
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import SegmentExpressions
+from openprofiles.store.connections import Connection
 from openprofiles.store.expressions.conditions import Surroundings
 from openprofiles.store.expressions.fragments import Sql, all_of, any_of, sql
 from openprofiles.store.job_profiles import is_of_job, is_of_job_sql
+from openprofiles.store.profile_sets import SetOwner, members_among, set_members
 from openprofiles.store.segment_rows import is_among
+from openprofiles.store.segment_runs import find_run
 from openprofiles.store.upload_jobs import UploadJob, find_job
 
 
@@ -33,6 +37,8 @@ def sql_surroundings(session: Reading, *, among: Sequence[int] | range | None = 
 
     @cache
     def of_job(relation: JobRelation, job_id: str) -> Sql:
+        if relation is JobRelation.EXPORTED:
+            return is_among(session.connection.dialect.name, set_members(*_exported_set(session, job_id)))
         return is_of_job_sql(session.connection, _find_job(session, job_id), relation)
 
     return Surroundings(
@@ -56,6 +62,8 @@ class ProfileReader:
         """Return what an expression may ask of a profile."""
 
         def of_job(relation: JobRelation, job_id: str) -> bool:
+            if relation is JobRelation.EXPORTED:
+                return bool(members_among(*_exported_set(self._session, job_id), [profile.pid]))
             return is_of_job(self._session.connection, self._find_job(job_id), relation, profile)
 
         @cache
@@ -83,6 +91,15 @@ def _find_job(session: Reading, job_id: str) -> UploadJob:
     if job is None:
         raise InvalidRequest(f"The segment names upload job {job_id}, which does not exist.")
     return job
+
+
+def _exported_set(session: Reading, snapshot_id: str) -> tuple[Connection, int, SetOwner, int]:
+    """Return where the set of the profiles is that an export has."""
+    domain_id = session.domain.domain_id
+    snapshot = find_run(session.connection, SEGMENT_SNAPSHOT, domain_id, snapshot_id)
+    if snapshot is None:
+        raise InvalidRequest(f"The segment names snapshot {snapshot_id}, which does not exist.")
+    return session.connection, domain_id, SetOwner.SNAPSHOT, snapshot.job_number
 
 
 def _find_calculated(session: Reading, calculated: Calculated) -> tuple[CalculatedDefinition, DayRange | None]:
@@ -120,7 +137,9 @@ def _calculated_test_sql(session: Reading, among: Sequence[int] | range | None, 
         return _age_sql(session, definition, test_holds)
     of_others = test_holds(None)
     results = calculate_for_all(session, definition, days, among=among)
-    differ = is_among(session.connection, [pid for pid, value in results if test_holds(value.text) != of_others])
+    differ = is_among(
+        session.connection.dialect.name, [pid for pid, value in results if test_holds(value.text) != of_others]
+    )
     return sql("not ({0})", differ) if of_others else sql("({0})", differ)
 
 

@@ -43,7 +43,7 @@ def is_of_job_sql(connection: Connection, job: UploadJob, relation: JobRelation)
     numbers = _read_log(connection, job, relation)
     parts = [sql("p.pid between {0} and {1}", low, high) for low, high in numbers.ranges]
     if numbers.others:
-        parts.append(is_among(connection, numbers.others))
+        parts.append(is_among(connection.dialect.name, numbers.others))
     if relation is JobRelation.TOUCHED:
         parts.append(sql("coalesce(p.last_upload_job, 0) = {0}", job.job_number))
     return joined(" or ", parts) if parts else Sql("1 = 0")

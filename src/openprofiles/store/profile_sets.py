@@ -42,6 +42,12 @@ def chunk_members(connection: Connection, domain_id: int, owner: SetOwner, numbe
     return set(_numbers(chunk, _read_chunks(connection, domain_id, owner, number, {chunk}).get(chunk)))
 
 
+def set_members(connection: Connection, domain_id: int, owner: SetOwner, number: int) -> list[int]:
+    """Return all row numbers of a set, ascending."""
+    query = select(table.c.chunk, table.c.bits).where(_is_set(domain_id, owner, number)).order_by(table.c.chunk)
+    return [pid for chunk, bits in connection.execute(query) for pid in _numbers(chunk, _unpacked(bits))]
+
+
 def list_chunks(connection: Connection, domain_id: int, owner: SetOwner, number: int) -> list[int]:
     """List the chunks of a set that have profiles, ascending."""
     query = select(table.c.chunk).where(_is_set(domain_id, owner, number)).order_by(table.c.chunk)
@@ -70,7 +76,7 @@ def change_members(
             bits = np.zeros(CHUNK_SIZE, np.uint8)
         for is_added in (True, False):
             bits[[pid % CHUNK_SIZE for pid, is_of in of_chunk if is_of == is_added]] = is_added
-        packed = zlib.compress(np.packbits(bits).tobytes(), _LEVEL)
+        packed = _packed(bits)
         key = {"domain_id": domain_id, "owner": owner.value, "number": number, "chunk": chunk}
         if is_new:
             connection.execute(insert(table).values(**key, bits=packed))
@@ -83,6 +89,19 @@ def change_members(
             )
         else:
             connection.execute(delete(table).where(_is_set(domain_id, owner, number), table.c.chunk == chunk))
+
+
+def write_set(
+    connection: Connection, domain_id: int, owner: SetOwner, number: int, pids: npt.NDArray[np.int64]
+) -> None:
+    """Write a new set of row numbers, which are ascending."""
+    chunks = pids >> CHUNK_BITS
+    starts = np.flatnonzero(np.diff(chunks, prepend=-1))
+    for of_chunk in np.split(pids, starts[1:]) if len(pids) else ():
+        bits = np.zeros(CHUNK_SIZE, np.uint8)
+        bits[of_chunk % CHUNK_SIZE] = 1
+        key = {"domain_id": domain_id, "owner": owner.value, "number": number, "chunk": int(of_chunk[0] >> CHUNK_BITS)}
+        connection.execute(insert(table).values(**key, bits=_packed(bits)))
 
 
 def remove_set(connection: Connection, domain_id: int, owner: SetOwner, number: int) -> None:
@@ -102,11 +121,15 @@ def _read_chunks(
     of_set = _is_set(domain_id, owner, number)
     # Few at a time, or else all in between.
     query = select(table.c.chunk, table.c.bits).where(of_set, table.c.chunk.between(min(chunks), max(chunks)))
-    return {
-        chunk: np.unpackbits(np.frombuffer(zlib.decompress(bits), np.uint8))
-        for chunk, bits in connection.execute(query)
-        if chunk in chunks
-    }
+    return {chunk: _unpacked(bits) for chunk, bits in connection.execute(query) if chunk in chunks}
+
+
+def _packed(bits: npt.NDArray[np.uint8]) -> bytes:
+    return zlib.compress(np.packbits(bits).tobytes(), _LEVEL)
+
+
+def _unpacked(bits: bytes) -> npt.NDArray[np.uint8]:
+    return np.unpackbits(np.frombuffer(zlib.decompress(bits), np.uint8))
 
 
 def _numbers(chunk: int, bits: npt.NDArray[np.uint8] | None) -> Iterable[int]:

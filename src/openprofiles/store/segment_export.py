@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, FIELDS, TWINS, StandardField
@@ -65,6 +67,12 @@ class SegmentExport:
             names = sorted(name for batch in found for name in batch["name"].to_pylist())
         fields = tuple(field for field, count in zip(FIELDS, filled, strict=True) if count)
         return ExportedColumns(fields, tuple(names), all(count in (0, member_count) for count in filled))
+
+    def read_row_numbers(self) -> npt.NDArray[np.int64]:
+        """Read the row numbers of the members, ascending."""
+        batches = self._rows.read([Sql("cast(p.pid as text)")], ["pid"], self._rest(()))
+        found = [batch.column(0).cast(pa.int64()).to_numpy() for batch in batches]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
 
     def read_rows(self, columns: ExportedColumns, order: Sequence[Sql] = ()) -> Iterator[pa.RecordBatch]:
         """Read the values of columns, with the id of the profile first.

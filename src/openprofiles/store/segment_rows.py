@@ -80,7 +80,7 @@ def read_members_among(
     if isinstance(pids, range):
         is_row = sql("p.pid between {0} and {1}", pids.start, pids.stop - 1)
     else:
-        is_row = is_among(connection, pids)
+        is_row = is_among(dialect, pids)
     query = sql(
         "select p.pid, p.profile_id from profile p where {0} and {1}",
         is_row,
@@ -89,9 +89,9 @@ def read_members_among(
     return dict(_execute(connection, query))
 
 
-def is_among(connection: Connection, pids: Sequence[int]) -> Sql:
+def is_among(dialect: str, pids: Sequence[int]) -> Sql:
     """Build the condition that a row ``p`` has one of these row numbers."""
-    if connection.dialect.name == "sqlite":
+    if dialect == "sqlite":
         return sql("p.pid in (select value from json_each({0}))", json.dumps(pids))
     return sql("p.pid = any(cast(string_to_array({0}, ',') as bigint[]))", ",".join(map(str, pids)))
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.engine import Connection
 
-from openprofiles.job_kinds import JobKind
+from openprofiles.job_kinds import SEGMENT_SNAPSHOT, JobKind
 from openprofiles.store.job_queue import Job, columns_of
-from openprofiles.store.tables import job, segment_run
+from openprofiles.store.profile_sets import SetOwner
+from openprofiles.store.tables import job, profile_set, segment_run
+from openprofiles.store.upload_job_states import UploadJobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,32 @@ def find_run(connection: Connection, kind: JobKind, domain_id: int, job_id: str)
         .where(job.c.domain_id == domain_id, job.c.job_id == job_id, job.c.kind == kind.name)
     ).one_or_none()
     return None if row is None else SegmentRun.of_row(row._asdict())
+
+
+def find_last_snapshot(
+    connection: Connection, domain_id: int, definition_id: int, since: datetime
+) -> SegmentRun | None:
+    """Find the last export of a segment that has succeeded since a time."""
+    row = connection.execute(
+        select(*columns_of(SegmentRun, job, segment_run))
+        .join(segment_run, segment_run.c.job_number == job.c.job_number)
+        .where(
+            job.c.domain_id == domain_id,
+            job.c.kind == SEGMENT_SNAPSHOT.name,
+            job.c.status == UploadJobStatus.SUCCEEDED,
+            segment_run.c.definition_id == definition_id,
+            segment_run.c.as_of > since,
+        )
+        .order_by(segment_run.c.as_of.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else SegmentRun.of_row(row._asdict())
+
+
+def remove_orphaned_sets(connection: Connection) -> None:
+    """Remove the sets of exports whose jobs are gone."""
+    has_job = exists().where(job.c.job_number == profile_set.c.number)
+    connection.execute(delete(profile_set).where(profile_set.c.owner == SetOwner.SNAPSHOT.value, ~has_job))
 
 
 def count_runs_since(connection: Connection, kind: JobKind, domain_id: int, since: datetime) -> int:

@@ -1,0 +1,376 @@
+"""Check the query of an SQL segment, and translate it: Spark's dialect in, DuckDB's out.
+
+Everything is on a list of what is allowed: parts of the syntax, functions, tables and columns. What is refused is
+refused with its line and column. DuckDB never sees the text of the caller, only what is written from the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.segments.sql.functions import ALLOWED, ALLOWED_BY_NAME
+from openprofiles.segments.sql.tables import PROFILE, PROFILE_ID, TEXT, SqlTable, plain
+from openprofiles.segments.sql.text_values import translate
+from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
+
+MEMBER = "SegmentSqlQuery"
+
+_MAX_CHARACTERS = 50_000
+_MAX_NODES = 5_000
+_MAX_DEPTH = 60
+_MAX_JOINS = 12
+_MAX_SUBQUERIES = 30
+_ATTRIBUTES = "attributes"
+_IS_RESOLVED = "resolved"
+
+_SYNTAX: frozenset[type[exp.Expr]] = frozenset(
+    {
+        exp.Add, exp.Alias, exp.All, exp.Any, exp.Between, exp.Boolean, exp.Bracket, exp.Column, exp.CTE, exp.DataType,
+        exp.Distinct, exp.Div, exp.Dot, exp.DPipe, exp.EQ, exp.Escape, exp.Except, exp.Filter, exp.From, exp.Group,
+        exp.GT, exp.GTE, exp.Having, exp.Identifier, exp.IgnoreNulls, exp.ILike, exp.In, exp.IntDiv, exp.Intersect,
+        exp.Interval, exp.Is, exp.Join, exp.Like, exp.Limit, exp.Literal, exp.LT, exp.LTE, exp.Mod, exp.Mul, exp.Neg,
+        exp.NEQ, exp.Not, exp.Null, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Offset, exp.Order, exp.Ordered, exp.Paren,
+        exp.Qualify, exp.Select, exp.Star, exp.Sub, exp.Subquery, exp.Table, exp.TableAlias, exp.Tuple, exp.Union,
+        exp.Var, exp.Where, exp.Window, exp.WindowSpec, exp.With,
+    }
+)  # fmt: skip
+
+
+class SqlFault(InvalidRequest):
+    """A query is not valid; the message has the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedQuery:
+    """A query that may be run.
+
+    Attributes:
+        text: in DuckDB's dialect; a column of its result is the id of a profile.
+        id_column: the name of that column.
+        columns: by the name of the table, the columns that it reads. ``Attributes.<name>`` are custom attributes.
+    """
+
+    text: str
+    id_column: str
+    columns: Mapping[str, frozenset[str]]
+
+
+def check_query(text: str, tables: Sequence[SqlTable], now: datetime) -> CheckedQuery:
+    """Check a query and translate it.
+
+    Args:
+        now: what the current date and time are in it.
+
+    Raises:
+        SqlFault: it is not one query, or has something that is not allowed.
+    """
+    tree = _parse(text)
+    _check_parts(tree)
+    return _Resolver(tables).resolve(tree, now)
+
+
+def _fault(message: str, line: int | None = None, column: int | None = None) -> SqlFault:
+    place = f" (line {line}, column {column})" if line else ""
+    return SqlFault(f"{MEMBER}: {message}{place}")
+
+
+def _fault_at(message: str, node: exp.Expr) -> SqlFault:
+    return _fault(message, *_place_of(node))
+
+
+def _place_of(node: exp.Expr) -> tuple[int, int] | tuple[None, None]:
+    """Find the first place in the text that belongs to a node, or near it."""
+    around: exp.Expr | None = node
+    while around is not None:
+        for one in around.walk():
+            if "line" in one.meta:
+                # The parser notes where a word ends.
+                return one.meta["line"], one.meta["col"] - (one.meta["end"] - one.meta["start"])
+        around = around.parent
+    return None, None
+
+
+def _parse(text: str) -> exp.Query:
+    if len(text) > _MAX_CHARACTERS:
+        raise _fault(f"The query has {len(text):,} characters; at most {_MAX_CHARACTERS:,} are allowed.")
+    try:
+        statements = [one for one in sqlglot.parse(text, read="spark") if one is not None]
+    except ParseError as error:
+        found: dict[str, Any] = error.errors[0]
+        near = found.get("highlight") or ""
+        column = (found.get("col") or 0) - max(0, len(near) - 1)
+        # Some descriptions name classes of the parser.
+        what = found["description"].rstrip(".") if "<class" not in found["description"] else "Something is missing"
+        raise _fault(f"{what}, near {near!r}.", found.get("line"), column) from error
+    except TokenError as error:
+        raise _fault("The query cannot be read: a quote or a comment may not be closed.") from error
+    except RecursionError as error:
+        raise _fault("The query is nested too deeply.") from error
+    if len(statements) != 1:
+        raise _fault(f"Give one query; there are {len(statements)} statements.")
+    (tree,) = statements
+    if not isinstance(tree, exp.Select | exp.SetOperation):
+        raise _fault_at(f"Only SELECT is allowed, and this is {tree.key.upper()}.", tree)
+    for select in tree.find_all(exp.Select):
+        # They only make Spark faster.
+        select.set("hint", None)
+    return tree
+
+
+def _check_parts(tree: exp.Query) -> None:
+    joins = subqueries = 0
+    for count, node in enumerate(tree.walk(), start=1):
+        if count > _MAX_NODES:
+            raise _fault(f"The query has more than {_MAX_NODES:,} elements.")
+        if isinstance(node, exp.Subquery | exp.Paren | exp.Func | exp.CTE) and _depth_of(node) > _MAX_DEPTH:
+            raise _fault_at("The query is nested too deeply.", node)
+        _check_part(node)
+        joins += isinstance(node, exp.Join)
+        subqueries += isinstance(node, exp.Subquery | exp.CTE | exp.Exists)
+    if joins > _MAX_JOINS:
+        raise _fault(f"The query has {joins} joins; at most {_MAX_JOINS} are allowed.")
+    if subqueries > _MAX_SUBQUERIES:
+        raise _fault(f"The query has {subqueries} subqueries; at most {_MAX_SUBQUERIES} are allowed.")
+
+
+def _depth_of(node: exp.Expr) -> int:
+    """Count how deep a node is nested; a chain of ``and`` is not."""
+    depth, around = 0, node.parent
+    while around is not None:
+        depth += not isinstance(around, exp.Connector)
+        around = around.parent
+    return depth
+
+
+def _check_part(node: exp.Expr) -> None:
+    if isinstance(node, exp.Anonymous):
+        name = node.name.lower()
+        if name not in ALLOWED_BY_NAME:
+            raise _fault_at(f"The function {name} is not allowed.", node)
+    elif isinstance(node, exp.Func):
+        if type(node) not in ALLOWED:
+            raise _fault_at(f"The function {node.sql_name().lower()} is not allowed.", node)
+    elif type(node) not in _SYNTAX:
+        raise _fault_at(f"{node.key.upper()} is not allowed.", node)
+    if isinstance(node, exp.With) and node.args.get("recursive"):
+        raise _fault_at("WITH RECURSIVE is not allowed.", node)
+    if isinstance(node, exp.Limit | exp.Offset) and not isinstance(node.expression, exp.Literal):
+        raise _fault_at("LIMIT and OFFSET take a number.", node)
+    # What a select can have besides: INTO, hints, samples, locks, lateral views.
+    allowed = _ARGUMENTS.get(type(node))
+    if allowed is not None:
+        for name, value in node.args.items():
+            if value and name not in allowed:
+                raise _fault_at(f"{_WORDS.get(name, name.upper())} is not allowed here.", node)
+
+
+_WORDS = {"laterals": "LATERAL VIEW", "sample": "TABLESAMPLE", "db": "A schema in front of a table"}
+_OF_QUERY = {"with_", "order", "limit", "offset"}
+_ARGUMENTS: Mapping[type[exp.Expr], set[str]] = {
+    exp.Select: {*_OF_QUERY, "expressions", "from_", "joins", "where", "group", "having", "qualify", "distinct"},
+    exp.Union: {*_OF_QUERY, "this", "expression", "distinct"},
+    exp.Except: {*_OF_QUERY, "this", "expression", "distinct"},
+    exp.Intersect: {*_OF_QUERY, "this", "expression", "distinct"},
+    exp.Table: {"this", "alias", "joins"},
+    exp.Subquery: {"this", "alias", "joins", "with_"},
+    exp.Star: set(),
+}
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    return did_you_mean(names_like(name, known)[:1])
+
+
+class _Resolver:
+    """Replaces the tables and columns that a query names by those that there are."""
+
+    def __init__(self, tables: Sequence[SqlTable]) -> None:
+        self._tables = tables
+        self._by_plain_name = {plain(name): table for table in tables for name in table.names}
+        self._columns: dict[str, set[str]] = {}
+
+    def resolve(self, tree: exp.Query, now: datetime) -> CheckedQuery:
+        for scope in traverse_scope(tree):
+            self._resolve_scope(scope, is_root=scope.expression is tree)
+        for column in tree.find_all(exp.Column):
+            if not column.meta.get(_IS_RESOLVED):
+                raise self._no_column(column, ())
+        id_column = _id_column_of(tree)
+        types = {
+            table.name: dict.fromkeys(self._columns.get(table.name, ()), TEXT) | dict(table.types)
+            for table in self._tables
+        }
+        columns = {name: frozenset(found) for name, found in self._columns.items()}
+        return CheckedQuery(translate(tree, types, now), id_column, columns)
+
+    def _resolve_scope(self, scope: Scope, *, is_root: bool) -> None:
+        sources = {alias: self._source(node, source) for alias, (node, source) in scope.selected_sources.items()}
+        for star in [one for one in _query_of(scope).selects if one.is_star]:
+            _replace_star(star, sources, is_root=is_root)
+        outputs = {plain(one.alias) for one in _query_of(scope).selects if isinstance(one, exp.Alias)}
+        for column in [*scope.columns, *_columns_after_grouping(scope)]:
+            if not column.meta.get(_IS_RESOLVED) and not isinstance(column.this, exp.Star):
+                self._resolve_column(column, scope, sources, outputs)
+
+    def _source(self, node: exp.Expr, source: exp.Expr | Scope) -> SqlTable | Scope:
+        if isinstance(source, Scope):
+            return source
+        if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
+            raise _fault_at("Only tables and queries can stand here.", node)
+        if source.args.get("db") or source.args.get("catalog"):
+            raise _fault_at("A table has no schema here. Write its name alone.", source)
+        table = self._by_plain_name.get(plain(source.name))
+        if table is None:
+            names = [one.name for one in self._tables]
+            raise _fault_at(
+                f"There is no table {source.name}.{_meant(source.name, names)} Tables: {', '.join(names)}.", source
+            )
+        alias = source.alias_or_name
+        source.set("this", exp.to_identifier(table.name, quoted=True))
+        source.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        self._columns.setdefault(table.name, set()).add(PROFILE_ID)
+        return table
+
+    def _resolve_column(
+        self,
+        column: exp.Column,
+        scope: Scope,
+        sources: Mapping[str, SqlTable | Scope],
+        outputs: set[str],
+    ) -> None:
+        # It may be listed twice.
+        column.meta[_IS_RESOLVED] = True
+        top, path = _whole_path(column)
+        by_alias = {alias.lower(): alias for alias in sources}
+        if len(path) > 1 and path[0].lower() in by_alias:
+            candidates, path = [by_alias[path[0].lower()]], path[1:]
+        else:
+            candidates = list(sources)
+        found = [
+            (alias, *one)
+            for alias in candidates
+            if (one := self._find_in(sources[alias], path, top, column)) is not None
+        ]
+        if len(found) > 1:
+            raise _fault_at(
+                f"The column {'.'.join(path)} is in several tables: {', '.join(alias for alias, *_ in found)}. Write "
+                "the name of one in front of it.",
+                column,
+            )
+        if not found:
+            if len(path) == 1 and plain(path[0]) in outputs:
+                # An alias of the select, in ORDER BY or HAVING.
+                column.replace(_output(path[0], scope))
+            elif scope.parent is None or not scope.is_subquery:
+                raise self._no_column(column, [sources[alias] for alias in candidates])
+            else:
+                # It may be a column of the query around it, which comes later.
+                column.meta[_IS_RESOLVED] = False
+            return
+        alias, name, node = found[0]
+        node.replace(_column(name, alias))
+
+    def _find_in(
+        self, source: SqlTable | Scope, path: Sequence[str], top: exp.Expr, column: exp.Column
+    ) -> tuple[str, exp.Expr] | None:
+        """Find a column in a source; return its name there, and the node that stands for it."""
+        if isinstance(source, Scope):
+            outputs = {plain(name): name for name in _query_of(source).named_selects}
+            name = outputs.get(plain(path[-1])) if len(path) == 1 else None
+            return None if name is None else (name, top)
+        if source.name == PROFILE and plain(path[0]) == _ATTRIBUTES:
+            attribute, node = _attribute_of(path, top, column)
+            self._columns[source.name].add(attribute)
+            return attribute, node
+        by_plain_name = {plain(name): name for name in source.columns}
+        name = by_plain_name.get(plain(".".join(path)))
+        if name is None:
+            return None
+        self._columns[source.name].add(name)
+        return name, top
+
+    def _no_column(self, column: exp.Column, sources: Iterable[SqlTable | Scope]) -> SqlFault:
+        name = ".".join(_whole_path(column)[1])
+        known = [name for one in sources for name in _names_in(one)]
+        return _fault_at(f"There is no column {name}.{_meant(name, known)}", column)
+
+
+def _replace_star(star: exp.Expr, sources: Mapping[str, SqlTable | Scope], *, is_root: bool) -> None:
+    """Replace ``*`` by the id of the profile, the only column that counts."""
+    if len(sources) != 1 or not is_root or not isinstance(next(iter(sources.values())), SqlTable):
+        raise _fault_at("Name the columns here instead of writing *.", star)
+    (alias,) = sources
+    star.replace(_column(PROFILE_ID, alias))
+
+
+def _columns_after_grouping(scope: Scope) -> Iterator[exp.Column]:
+    """Yield columns that the parser does not count among those of the scope, since they may be outputs."""
+    for clause in ("having", "qualify", "order"):
+        found = scope.expression.args.get(clause)
+        for column in list(found.find_all(exp.Column)) if found else ():
+            if column.parent_select is scope.expression:
+                yield column
+
+
+def _query_of(scope: Scope) -> exp.Query:
+    assert isinstance(scope.expression, exp.Query)
+    return scope.expression
+
+
+def _names_in(source: SqlTable | Scope) -> Iterator[str]:
+    yield from _query_of(source).named_selects if isinstance(source, Scope) else source.columns
+
+
+def _whole_path(column: exp.Column) -> tuple[exp.Expr, list[str]]:
+    """Return the node of a name with all its parts, and the parts: ``p.address.city`` may be a column, or more."""
+    path = [part.name for part in column.parts]
+    top: exp.Expr = column
+    while isinstance(top.parent, exp.Dot) and top.parent.this is top:
+        top = top.parent
+        path.append(top.expression.name)
+    return top, path
+
+
+def _attribute_of(path: Sequence[str], top: exp.Expr, column: exp.Column) -> tuple[str, exp.Expr]:
+    """Return the column of a custom attribute, and the node that stands for it."""
+    if len(path) > 1:
+        return f"Attributes.{'.'.join(path[1:])}", top
+    bracket = top.parent
+    if isinstance(bracket, exp.Bracket) and bracket.this is top and len(bracket.expressions) == 1:
+        name = bracket.expressions[0]
+        if isinstance(name, exp.Literal) and name.is_string:
+            return f"Attributes.{name.this}", bracket
+    raise _fault_at("Name one attribute: attributes['name'].", column)
+
+
+def _column(name: str, table: str) -> exp.Column:
+    made = exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
+    made.meta[_IS_RESOLVED] = True
+    return made
+
+
+def _output(name: str, scope: Scope) -> exp.Column:
+    spelled = next(
+        one.alias for one in _query_of(scope).selects if isinstance(one, exp.Alias) and plain(one.alias) == plain(name)
+    )
+    made = exp.column(exp.to_identifier(spelled, quoted=True))
+    made.meta[_IS_RESOLVED] = True
+    return made
+
+
+def _id_column_of(tree: exp.Query) -> str:
+    names = [name for name in tree.named_selects if plain(name) == plain(PROFILE_ID)]
+    if len(names) != 1:
+        raise _fault_at(
+            f"The result must have one column {PROFILE_ID}, the ids of the members; it has {len(names)}.", tree
+        )
+    return names[0]

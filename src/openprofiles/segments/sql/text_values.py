@@ -1,0 +1,131 @@
+"""Write a checked query for DuckDB, so that it reads texts as Spark does.
+
+Values of profiles and objects are texts. Where Spark expects a number or a date it reads a text as one, and as null if
+it is not one; DuckDB refuses some of these texts, and fails at others. So each such text is cast, to null if need be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.schema import MappingSchema
+
+from openprofiles.segments.sql.functions import MOMENTS, OF_NUMBERS
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
+_TEXT_TYPES = exp.DataType.TEXT_TYPES
+_NUMBER_TYPES = exp.DataType.NUMERIC_TYPES
+_MOMENT_TYPES = exp.DataType.TEMPORAL_TYPES
+_ZONED_TYPES = (exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ)
+_DOUBLE, _TIMESTAMP, _DATE = "DOUBLE", "TIMESTAMP", "DATE"
+
+
+def translate(tree: exp.Query, types: Mapping[str, Mapping[str, str]], now: datetime) -> str:
+    """Write a query in DuckDB's dialect.
+
+    Args:
+        tree: with the names of tables and columns as they are in DuckDB; it is changed.
+        types: of columns, by table.
+        now: what the current date and time are.
+    """
+    moment = now.astimezone(UTC).replace(tzinfo=None)
+    for node in _from_below(tree):
+        _replace_clock(node, moment)
+    schema = MappingSchema({table: dict(columns) for table, columns in types.items()}, dialect="spark", normalize=False)
+    annotate_types(tree, schema=schema, dialect="spark")
+    for node in _from_below(tree):
+        _read_texts(node)
+    written = sqlglot.parse_one(tree.sql(dialect="duckdb", comments=False), read="duckdb")
+    for node in _from_below(written):
+        _fit_to_duckdb(node)
+    return written.sql(dialect="duckdb", comments=False)
+
+
+def _from_below(tree: exp.Expr) -> list[exp.Expr]:
+    """List the nodes of a tree, the parts of each before itself, so that it can be replaced."""
+    return list(tree.walk())[::-1]
+
+
+def _replace_clock(node: exp.Expr, moment: datetime) -> None:
+    """Replace functions of the time by the time, and those that the parser does not know."""
+    if isinstance(node, exp.CurrentDate):
+        node.replace(exp.cast(exp.Literal.string(moment.date().isoformat()), _DATE))
+    elif isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.lower() == "now"):
+        node.replace(exp.cast(exp.Literal.string(moment.isoformat(sep=" ")), _TIMESTAMP))
+    elif isinstance(node, exp.Anonymous):
+        is_null = exp.Is(this=node.expressions[0], expression=exp.Null())
+        node.replace(exp.paren(is_null if node.name.lower() == "isnull" else exp.not_(is_null)))
+
+
+def _read_texts(node: exp.Expr) -> None:
+    """Add casts of the texts that a node reads as numbers or moments."""
+    if isinstance(node, exp.Between):
+        operands = [node.this, node.args["low"], node.args["high"]]
+        _align(operands)
+    elif isinstance(node, exp.In) and node.expressions:
+        _align([node.this, *node.expressions])
+    elif isinstance(node, _COMPARISONS):
+        _align([node.this, node.expression])
+    elif isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
+        _cast_text(node.this, _TIMESTAMP)
+    elif isinstance(node, _ARITHMETIC):
+        for operand in (node.this, node.args.get("expression")):
+            if operand is not None:
+                _cast_text(operand, _DOUBLE)
+    elif isinstance(node, OF_NUMBERS):
+        _cast_text(node.this, _DOUBLE)
+        node.type = exp.DataType.build(_DOUBLE)
+    elif isinstance(node, exp.Extract):
+        _cast_text(node.expression, _TIMESTAMP)
+    elif isinstance(node, MOMENTS):
+        _cast_text(node.this, _TIMESTAMP)
+
+
+def _align(operands: list[exp.Expr]) -> None:
+    """Add casts of texts that are compared with a number or a moment."""
+    if any(_is_of(one, _NUMBER_TYPES) for one in operands):
+        wanted = _DOUBLE
+    elif any(_is_of(one, _MOMENT_TYPES) for one in operands):
+        wanted = _TIMESTAMP
+    else:
+        return
+    for one in operands:
+        _cast_text(one, wanted)
+
+
+def _is_of(node: exp.Expr, types: AbstractSet[Any]) -> bool:
+    return node.type is not None and node.type.this in types
+
+
+def _cast_text(node: exp.Expr, type_name: str) -> None:
+    if isinstance(node, exp.Distinct):
+        for one in node.expressions:
+            _cast_text(one, type_name)
+    elif _is_of(node, _TEXT_TYPES):
+        inner = node.copy()
+        cast = exp.TryCast(this=inner, to=exp.DataType.build(type_name))
+        cast.type = cast.args["to"]
+        node.replace(cast)
+
+
+def _fit_to_duckdb(node: exp.Expr) -> None:
+    """Change a node in which the two differ after the translation."""
+    if type(node) is exp.Cast:
+        # Spark gives null where a text cannot be cast.
+        node.replace(exp.TryCast(**node.args))
+    elif isinstance(node, exp.DataType) and node.this in _ZONED_TYPES:
+        node.replace(exp.DataType.build(_TIMESTAMP))
+    elif isinstance(node, exp.Quantile):
+        # Spark's percentile lies between two values if need be.
+        arguments = [node.this, node.args["quantile"]]
+        node.replace(exp.Anonymous(this="QUANTILE_CONT", expressions=arguments))
+    elif isinstance(node, exp.DayOfWeek):
+        # Spark begins with 1 on Sunday, DuckDB with 0.
+        node.replace(exp.paren(exp.Add(this=node.copy(), expression=exp.Literal.number(1))))
