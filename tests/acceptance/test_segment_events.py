@@ -271,3 +271,81 @@ def try_now(server: RunningServer) -> None:
     """Let no feed wait for a pause, or for the lease of a worker that was killed."""
     with closing(pysqlite3.connect(server.data_folder / "openprofiles.db", timeout=10)) as connection, connection:
         connection.execute("update feed set next_attempt_at = 0, lease_owner = null where next_attempt_at is not null")
+
+
+def test_commands_follow_a_segment_and_print_its_events(server: RunningServer, s3_server: S3Server) -> None:
+    client = server.client()
+    arn = make_stream(s3_server, "commands")
+    client.create_domain(DomainName="commands", DefaultExpirationDays=30)
+    client.create_segment_definition(
+        DomainName="commands",
+        SegmentDefinitionName="gold",
+        DisplayName="Gold",
+        SegmentGroups={"Groups": [{"Dimensions": [GOLD]}]},
+    )
+
+    def run(*arguments: str) -> Any:
+        return run_command("segments", *arguments, "--domain", "commands", **server.variables())
+
+    assert "has no stream for segments" in run("subscribe", "gold").stderr
+    shown = run("stream", "--to", arn).stdout
+    assert shown == f"{arn} is RUNNING\n"
+    assert run("subscribe", "gold", "--every", "2").stdout.startswith("The segment gold is followed.")
+    wait_until(lambda: subscription(client, "commands")["Status"] == "RUNNING", "the subscription runs")
+    assert subscription(client, "commands")["ScheduleConfiguration"]["Interval"] == 2
+    ids = [client.create_profile(DomainName="commands", Attributes={"tier": "gold"})["ProfileId"] for _ in range(2)]
+    wait_until(lambda: len(events_of(client, "commands")) == 2, "the events are there")
+
+    watched = run("watch", "gold", "--all", "--limit", "2")
+    assert watched.returncode == 0, watched.stderr
+    lines = [line.split()[1:] for line in watched.stdout.splitlines()]
+    assert sorted(lines) == sorted(["JOINED", one, "LIVE"] for one in ids)
+    as_json = run("watch", "gold", "--all", "--limit", "1", "--output", "json").stdout
+    assert json.loads(as_json)["ProfileId"] == events_of(client, "commands")[0][0]
+    assert json.loads(run("stream", "--output", "json").stdout)["AssociatedSegments"][0]["SegmentName"] == "gold"
+    assert run("unsubscribe", "gold").stdout == "The segment gold is no longer followed.\n"
+    assert run("stream", "--stop").stdout == f"{arn} is STOPPED\n"
+    assert run("stream", "--stop", "--to", arn).returncode == 2
+    assert "has not been exported" in run("history", "gold").stderr
+    assert "has 0 completed exports; two are needed" in run("diff", "gold").stderr
+
+
+def test_an_sql_segment_is_checked_and_counted_with_boto3_and_commands(server: RunningServer, tmp_path: Path) -> None:
+    client = server.client()
+    client.create_domain(DomainName="sql", DefaultExpirationDays=30)
+    for tier in ("gold", "basic", "gold"):
+        client.create_profile(DomainName="sql", Attributes={"tier": tier})
+    query = "select profile_id from profile where attributes['tier'] = 'gold'"
+    made = {"DomainName": "sql", "SegmentDefinitionName": "gold", "DisplayName": "Gold", "SegmentSqlQuery": query}
+    client.create_segment_definition(**made)
+    assert client.get_segment_definition(DomainName="sql", SegmentDefinitionName="gold")["SegmentType"] == "ENHANCED"
+    with pytest.raises(ClientError, match=r"There is no table profil\. Did you mean 'profile'\?.*line 2, column 6"):
+        client.create_segment_estimate(DomainName="sql", SegmentSqlQuery="select profile_id\nfrom profil")
+    with pytest.raises(ClientError, match="must appear in the GROUP BY clause"):
+        client.create_segment_estimate(
+            DomainName="sql", SegmentSqlQuery="select profile_id from profile group by first_name"
+        )
+    started = client.create_segment_estimate(DomainName="sql", SegmentSqlQuery=query)
+
+    def estimate() -> dict[str, Any]:
+        found: dict[str, Any] = client.get_segment_estimate(DomainName="sql", EstimateId=started["EstimateId"])
+        return found
+
+    wait_until(lambda: estimate()["Status"] != "RUNNING", "the estimate ends")
+    assert (estimate()["Status"], estimate()["Estimate"]) == ("SUCCEEDED", "2")
+
+    file = tmp_path / "gold.sql"
+    file.write_text(query)
+
+    def run(*arguments: str | Path) -> Any:
+        return run_command("segments", *arguments, "--domain", "sql", **server.variables())
+
+    assert run("check", file).stdout == "The query is valid.\n"
+    file.write_text("select profile_id\nfrom profile where frist_name = 'x'")
+    refused = run("check", file)
+    assert (refused.returncode, refused.stdout) == (
+        1,
+        f"{file}:2:20: There is no column frist_name. Did you mean 'first_name'?\n",
+    )
+    assert "A funnel needs conditions; this segment is an SQL query." in run("estimate", "gold", "--funnel").stderr
+    assert "has no snapshot of the last year" in run("members", "gold").stderr

@@ -137,7 +137,7 @@ def test_a_file_becomes_a_segment_that_is_counted_and_asked_for_members(server: 
             "BadRequestException",
             "less than or equal to 100",
         ),
-        ("create_segment_estimate", {"SegmentSqlQuery": "select 1"}, "BadRequestException", "not supported by this"),
+        ("create_segment_estimate", {"SegmentSqlQuery": "select 1"}, "BadRequestException", "one column profile_id"),
         ("list_segment_definitions", {"NextToken": "x"}, "BadRequestException", "NextToken is not valid here"),
         ("list_segment_definitions", {"DomainName": "no"}, "ResourceNotFoundException", "Domain no does not exist."),
         (

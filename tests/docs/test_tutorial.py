@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TUTORIAL = ("tutorial.md", [2, 0, 1, 1, 0, 0, 1, 0, 0, 2], (1,))
 OBJECTS = ("objects.md", [*[0] * 7, 1, 1, 1, *[0] * 4], ())
 
-SEGMENTS = ("segments.md", [0] * 9, ())
+SEGMENTS = ("segments.md", [0] * 11, ())
 TESTING = ("testing.md", [0, 0], ())
 
 

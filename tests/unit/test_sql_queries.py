@@ -150,6 +150,7 @@ def from_profile(condition: str) -> str:
         (from_profile("exists(array(1), x -> x > 0)"), "is not allowed"),
         # Columns.
         ("select frist_name from profile", "no column frist_name. Did you mean 'first_name'? (line 1, column 8)"),
+        (from_profile("atributes['x'] = 'y'"), "There is no column atributes. Did you mean 'attributes'?"),
         ("select first_name from profile", "The result must have one column profile_id"),
         ("select profile_id, profile_id from profile", "one column profile_id, the ids of the members; it has 2."),
         ("select * from profile p join web_orders o on p.profile_id = o.profile_id", "Name the columns here"),

@@ -1,4 +1,4 @@
-"""``openprofiles segments create | list | show | delete | estimate | members | why | test | export``."""
+"""``openprofiles segments create | list | show | delete | estimate | members | why | test | export | check``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from openprofiles.cli.exit_statuses import EXIT_INCOMPLETE, CommandFault
 from openprofiles.cli.job_ids import find_job_id
 from openprofiles.cli.json_file import read_json_object
 from openprofiles.cli.options import Name, UpperCaseChoice, domain_command, limit_option, print_json, print_table
+from openprofiles.cli.segment_changes import diff, history, stream, subscribe, unsubscribe, watch
 from openprofiles.cli.terminal_text import shown
+from openprofiles.cli.text_source import read_text
 from openprofiles.cli.text_table import Column
-from openprofiles.cli.words import count_of, utc_text
+from openprofiles.cli.words import count_of, source_name, utc_text
 from openprofiles.clock import utc_now
 from openprofiles.errors import InvalidRequest
 from openprofiles.expressions.operators import OPERATORS
@@ -52,6 +54,14 @@ def _conditions(command: F) -> F:
             "input.",
         ),
         click.option("--from-job", metavar="JOB", help="Customers that this import has created."),
+        click.option(
+            "--sql",
+            "sql_file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="File with a query in Spark's dialect of SQL, whose result has the column profile_id. - reads "
+            "standard input.",
+        ),
         click.option("--any", "any_of", is_flag=True, help="One condition is enough.  [default: all must hold]"),
         click.option(
             "--where",
@@ -94,6 +104,7 @@ def create(
     any_of: bool,
     from_job: str | None,
     file: Path | None,
+    sql_file: Path | None,
 ) -> None:
     """Create a segment. Without conditions, all customers are in it.
 
@@ -102,6 +113,7 @@ def create(
       openprofiles segments create us-gold --domain demo --where 'Address.Country is US' --where 'tier is gold'
       openprofiles segments create new --domain demo --where '_openprofiles.created_at is after now-30d'
       openprofiles segments create leads --domain demo --from-job last
+      openprofiles segments create big-spenders --domain demo --sql big-spenders.sql
     """
     made = place.call(
         "CreateSegmentDefinition",
@@ -109,7 +121,7 @@ def create(
         SegmentDefinitionName=name,
         DisplayName=display_name or name,
         Description=description,
-        SegmentGroups=_groups(place, domain, where, any_of=any_of, from_job=from_job, file=file),
+        **_query(place, domain, where, any_of=any_of, from_job=from_job, file=file, sql_file=sql_file),
     )
     if output == "json":
         print_json(made)
@@ -193,6 +205,7 @@ def estimate(
     any_of: bool,
     from_job: str | None,
     file: Path | None,
+    sql_file: Path | None,
     *,
     funnel: bool,
 ) -> None:
@@ -205,16 +218,18 @@ def estimate(
       openprofiles segments estimate --domain demo --where 'BirthDate is before 1980-01-01'
     """
     if name is None:
-        query = _groups(place, domain, where, any_of=any_of, from_job=from_job, file=file)
-    elif where or from_job or file:
+        query = _query(place, domain, where, any_of=any_of, from_job=from_job, file=file, sql_file=sql_file)
+    elif where or from_job or file or sql_file:
         raise click.UsageError("Give either the name of a segment, or conditions.")
     else:
-        found = place.call("GetSegmentDefinition", DomainName=domain, SegmentDefinitionName=name)
-        query = found.get("SegmentGroups")
+        query = place.call("GetSegmentDefinition", DomainName=domain, SegmentDefinitionName=name)
+    groups, sql = query.get("SegmentGroups"), query.get("SegmentSqlQuery")
     if funnel:
-        _print_funnel(place, domain, output, query)
+        if sql is not None:
+            raise CommandFault("A funnel needs conditions; this segment is an SQL query.")
+        _print_funnel(place, domain, output, groups)
         return
-    counted = count_members(place, domain, query)
+    counted = count_members(place, domain, groups, sql)
     if output == "json":
         print_json({"members": counted["Members"], "profiles": counted["Profiles"], "as_of": utc_text(counted["AsOf"])})
     else:
@@ -426,18 +441,49 @@ def test(place: Place, domain: str, output: str, name: str, file: Path) -> None:
         raise SystemExit(EXIT_INCOMPLETE)
 
 
+@segments.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@_of_a_domain
+def check(place: Place, domain: str, output: str, file: Path) -> None:
+    """Check the query of an SQL segment without running it, for editors and CI. Exits with 1 if it is not valid.
+
+    FILE has a query in Spark's dialect of SQL. `-` reads it from standard input.
+
+    
+    Example:
+      openprofiles segments check big-spenders.sql --domain demo
+    """
+    found = place.own("CheckSegmentSql", DomainName=domain, SegmentSqlQuery=read_text(file))
+    if output == "json":
+        print_json(found)
+    elif found["IsValid"]:
+        click.echo("The query is valid.")
+    else:
+        at = f":{found['Line']}:{found['Column']}" if "Line" in found else ""
+        click.echo(f"{source_name(file)}{at}: {shown(found['Message'])}")
+    if not found["IsValid"]:
+        raise SystemExit(EXIT_INCOMPLETE)
+
+
+for _command in (history, diff, stream, subscribe, unsubscribe, watch):
+    segments.add_command(_command)
+
+
 def _print_parts(explanation: Mapping[str, Any]) -> None:
     for part in explanation["Parts"]:
         click.echo(f"{'  ' * (part['Depth'] + 1)}{'yes' if part['Holds'] else 'no '} {shown(_part_words(part))}")
 
 
-def count_members(place: Place, domain: str, query: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Count the customers for whom segment groups hold; return the details of the estimate.
+def count_members(
+    place: Place, domain: str, query: Mapping[str, Any] | None, sql: str | None = None
+) -> Mapping[str, Any]:
+    """Count the customers of segment groups or an SQL query; return the details of the estimate.
 
     Raises:
         CommandFault: the estimate failed.
     """
-    estimate_id = place.call("CreateSegmentEstimate", DomainName=domain, SegmentQuery=query)["EstimateId"]
+    request = {"DomainName": domain, "SegmentQuery": query, "SegmentSqlQuery": sql}
+    estimate_id = place.call("CreateSegmentEstimate", **request)["EstimateId"]
     while True:
         found = place.own("GetSegmentEstimateDetails", DomainName=domain, EstimateId=estimate_id)
         if found["Status"] == "SUCCEEDED":
@@ -448,23 +494,32 @@ def count_members(place: Place, domain: str, query: Mapping[str, Any] | None) ->
         time.sleep(_POLL_SECONDS)
 
 
-def _groups(
-    place: Place, domain: str, where: Sequence[str], *, any_of: bool, from_job: str | None, file: Path | None
-) -> Mapping[str, Any] | None:
-    """Build the segment groups of the options; None: everybody."""
-    if sum(map(bool, (where, from_job, file))) > 1:
-        raise click.UsageError("Give only one of --where, --from-job and --file.")
+def _query(
+    place: Place,
+    domain: str,
+    where: Sequence[str],
+    *,
+    any_of: bool,
+    from_job: str | None,
+    file: Path | None,
+    sql_file: Path | None,
+) -> Mapping[str, Any]:
+    """Build the members of a definition that say who is in it; none: everybody."""
+    if sum(map(bool, (where, from_job, file, sql_file))) > 1:
+        raise click.UsageError("Give only one of --where, --from-job, --file and --sql.")
+    if sql_file is not None:
+        return {"SegmentSqlQuery": read_text(sql_file)}
     if from_job is not None:
-        return made_by(find_job_id(place, domain, from_job))
+        return {"SegmentGroups": made_by(find_job_id(place, domain, from_job))}
     if file is not None:
-        return _read_groups(file)
+        return {"SegmentGroups": _read_groups(file)}
     if where:
         try:
             dimensions = [read_condition(one, lambda: place.list_attributes(domain)) for one in where]
         except InvalidRequest as error:
             raise CommandFault(f"--where: {error}") from None
-        return segment_groups(dimensions, any_of=any_of)
-    return None
+        return {"SegmentGroups": segment_groups(dimensions, any_of=any_of)}
+    return {}
 
 
 def _read_groups(file: Path) -> Mapping[str, Any]:

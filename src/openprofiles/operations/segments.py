@@ -23,7 +23,6 @@ from openprofiles.segments.definitions import (
 )
 from openprofiles.segments.membership import known_since, read_memberships
 from openprofiles.store.definitions import Definition
-from openprofiles.store.upload_job_states import UploadJobStatus
 
 if TYPE_CHECKING:
     from openprofiles.wire import types as aws
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 _SUMMARY = ("DisplayName", "Description")
 _BODY = (GROUPS, SQL_QUERY, SORT)
 _OF_SNAPSHOT = (snapshots.DATA_FORMAT, snapshots.DESTINATION, snapshots.ENCRYPTION_KEY, snapshots.ROLE)
-_SNAPSHOT_STATUS = {
-    UploadJobStatus.CREATED: "IN_PROGRESS",
-    UploadJobStatus.IN_PROGRESS: "IN_PROGRESS",
-    UploadJobStatus.SUCCEEDED: "COMPLETED",
-}
 _LONGEST_MESSAGE = 255
 _OK = 200
 _NOT_FOUND = 404
@@ -210,9 +204,11 @@ def get_segment_snapshot(call: Call, request: aws.GetSegmentSnapshotRequest) -> 
     """
     with call.reading(request["DomainName"]) as session:
         found = snapshots.read_snapshot(session, request["SegmentDefinitionName"], request["SnapshotId"])
-    answer = {"SnapshotId": found.job_id, "Status": _SNAPSHOT_STATUS.get(found.status, "FAILED")}
-    if answer["Status"] == "FAILED":
-        answer["StatusMessage"] = found.failure_message or "The export was stopped."
+    answer = {
+        "SnapshotId": found.job_id,
+        "Status": snapshots.snapshot_status(found),
+        "StatusMessage": snapshots.failure_of_snapshot(found),
+    }
     return cast("aws.GetSegmentSnapshotResponse", answer | _given(found.request, _OF_SNAPSHOT))
 
 

@@ -22,6 +22,11 @@ DATA_FORMAT, DESTINATION, ENCRYPTION_KEY, ROLE = "DataFormat", "DestinationUri",
 # Of the request, kept with what the segment is at that moment.
 NAME = "SegmentDefinitionName"
 
+_STATUS = {
+    UploadJobStatus.CREATED: "IN_PROGRESS",
+    UploadJobStatus.IN_PROGRESS: "IN_PROGRESS",
+    UploadJobStatus.SUCCEEDED: "COMPLETED",
+}
 # Source: reference, section 8.8.
 _MAX_A_DAY = 200
 
@@ -70,6 +75,16 @@ def start_snapshot(
         },
     )
     return snapshot_id
+
+
+def snapshot_status(run: SegmentRun) -> str:
+    """Return the status of a snapshot in the API's words."""
+    return _STATUS.get(run.status, "FAILED")
+
+
+def failure_of_snapshot(run: SegmentRun) -> str | None:
+    """Return why a snapshot has failed; None if it has not."""
+    return (run.failure_message or "The export was stopped.") if snapshot_status(run) == "FAILED" else None
 
 
 def read_snapshot(session: Reading, name: str, snapshot_id: str) -> SegmentRun:

@@ -58,6 +58,29 @@ def find_last_snapshot(
     return None if row is None else SegmentRun.of_row(row._asdict())
 
 
+def list_snapshots(
+    connection: Connection, domain_id: int, definition_id: int, *, before_number: int | None, limit: int
+) -> list[SegmentRun]:
+    """List up to ``limit`` exports of a segment, the newest first.
+
+    Args:
+        before_number: only jobs with a lower number; None: all.
+    """
+    query = (
+        select(*columns_of(SegmentRun, job, segment_run))
+        .join(segment_run, segment_run.c.job_number == job.c.job_number)
+        .where(
+            job.c.domain_id == domain_id,
+            job.c.kind == SEGMENT_SNAPSHOT.name,
+            segment_run.c.definition_id == definition_id,
+        )
+    )
+    if before_number is not None:
+        query = query.where(job.c.job_number < before_number)
+    rows = connection.execute(query.order_by(job.c.job_number.desc()).limit(limit))
+    return [SegmentRun.of_row(row._asdict()) for row in rows]
+
+
 def remove_orphaned_sets(connection: Connection) -> None:
     """Remove the sets of exports whose jobs are gone."""
     has_job = exists().where(job.c.job_number == profile_set.c.number)

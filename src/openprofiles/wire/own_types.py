@@ -73,8 +73,10 @@ ProgressUnit: TypeAlias = Literal["bytes", "rows", "profiles", "keys"]
 Quote: TypeAlias = Literal["\"", "'", "none"]
 _Quote: TypeAlias = Quote
 SegmentEstimateStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED"]
+SegmentEvent: TypeAlias = Literal["JOINED", "LEFT"]
 SegmentPartKind: TypeAlias = Literal["ALL", "ANY", "NOT", "SEGMENT", "TEST"]
 SegmentPartReason: TypeAlias = Literal["MISSING", "NOT_A_NUMBER", "NOT_A_DATE"]
+SegmentSnapshotStatus: TypeAlias = Literal["IN_PROGRESS", "COMPLETED", "FAILED"]
 ShortRows: TypeAlias = Literal["JUDGE", "LOAD", "REJECT"]
 _ShortRows: TypeAlias = ShortRows
 StatusReason: TypeAlias = Literal["VALIDATION_FAILURE", "INTERNAL_FAILURE"]
@@ -119,10 +121,24 @@ class Check(TypedDict):
     Values: NotRequired[list[str]]
 
 
+class CheckSegmentSqlRequest(TypedDict):
+    DomainName: str
+    SegmentSqlQuery: str
+
+
 class CompareMappingRequest(TypedDict):
     Columns: list[str]
     DomainName: str
     MappingName: str
+
+
+class CompareSegmentSnapshotsRequest(TypedDict):
+    DomainName: str
+    EarlierSnapshotId: str
+    MaxResults: NotRequired[int]
+    NextToken: NotRequired[str]
+    SegmentDefinitionName: str
+    SnapshotId: str
 
 
 class FieldMapping(TypedDict):
@@ -523,6 +539,13 @@ class ListSegmentMembersRequest(TypedDict):
     SegmentDefinitionName: str
 
 
+class ListSegmentSnapshotsRequest(TypedDict):
+    DomainName: str
+    MaxResults: NotRequired[int]
+    NextToken: NotRequired[str]
+    SegmentDefinitionName: str
+
+
 class Notice(TypedDict):
     Code: str
     Count: int
@@ -788,6 +811,49 @@ class SegmentMember(TypedDict):
 class SegmentMembers(TypedDict):
     Items: list[SegmentMember]
     NextToken: NotRequired[str | None]
+
+
+class SegmentSnapshot(TypedDict):
+    AsOf: NotRequired[datetime | None]
+    CreatedAt: datetime
+    DataFormat: str
+    DestinationUri: str
+    Members: NotRequired[int | None]
+    Profiles: NotRequired[int | None]
+    SnapshotId: str
+    Status: SegmentSnapshotStatus
+    StatusMessage: NotRequired[str | None]
+
+
+class SegmentSnapshotChange(TypedDict):
+    Event: SegmentEvent
+    ProfileId: str
+
+
+class SegmentSnapshotChanges(TypedDict):
+    Items: list[SegmentSnapshotChange]
+    Joined: int
+    Left: int
+    NextToken: NotRequired[str | None]
+    Stayed: int
+
+
+class SegmentSnapshots(TypedDict):
+    Items: list[SegmentSnapshot]
+    NextToken: NotRequired[str | None]
+
+
+class SegmentSqlTable(TypedDict):
+    Columns: list[str]
+    Name: str
+
+
+class SegmentSqlCheck(TypedDict):
+    Column: NotRequired[int | None]
+    IsValid: bool
+    Line: NotRequired[int | None]
+    Message: NotRequired[str | None]
+    Tables: list[SegmentSqlTable]
 
 
 class SetUploadJobOptionsRequest(TypedDict):

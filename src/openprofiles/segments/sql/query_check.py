@@ -46,7 +46,19 @@ _SYNTAX: frozenset[type[exp.Expr]] = frozenset(
 
 
 class SqlFault(InvalidRequest):
-    """A query is not valid; the message has the place."""
+    """A query is not valid; the message has the place.
+
+    Args:
+        what: what is wrong, without the place.
+        line: where it is, from 1; None: it is the query as a whole.
+        column: where it is in the line, from 1.
+    """
+
+    def __init__(self, what: str, line: int | None, column: int | None) -> None:
+        super().__init__(f"{MEMBER}: {what}" + (f" (line {line}, column {column})" if line else ""))
+        self.what = what
+        self.line = line
+        self.column = column
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +91,7 @@ def check_query(text: str, tables: Sequence[SqlTable], now: datetime) -> Checked
 
 
 def _fault(message: str, line: int | None = None, column: int | None = None) -> SqlFault:
-    place = f" (line {line}, column {column})" if line else ""
-    return SqlFault(f"{MEMBER}: {message}{place}")
+    return SqlFault(message, line, column)
 
 
 def _fault_at(message: str, node: exp.Expr) -> SqlFault:
@@ -313,7 +324,7 @@ def _replace_star(star: exp.Expr, sources: Mapping[str, SqlTable | Scope], *, is
 
 
 def _columns_after_grouping(scope: Scope) -> Iterator[exp.Column]:
-    """Yield columns that the parser does not count among those of the scope, since they may be outputs."""
+    """Yield columns that the parser does not list, since they may be outputs."""
     for clause in ("having", "qualify", "order"):
         found = scope.expression.args.get(clause)
         for column in list(found.find_all(exp.Column)) if found else ():
@@ -327,7 +338,12 @@ def _query_of(scope: Scope) -> exp.Query:
 
 
 def _names_in(source: SqlTable | Scope) -> Iterator[str]:
-    yield from _query_of(source).named_selects if isinstance(source, Scope) else source.columns
+    if isinstance(source, Scope):
+        yield from _query_of(source).named_selects
+        return
+    yield from source.columns
+    if source.name == PROFILE:
+        yield _ATTRIBUTES
 
 
 def _whole_path(column: exp.Column) -> tuple[exp.Expr, list[str]]:

@@ -49,12 +49,12 @@ def translate(tree: exp.Query, types: Mapping[str, Mapping[str, str]], now: date
 
 
 def _from_below(tree: exp.Expr) -> list[exp.Expr]:
-    """List the nodes of a tree, the parts of each before itself, so that it can be replaced."""
+    """List the nodes of a tree, the parts of each one before itself."""
     return list(tree.walk())[::-1]
 
 
 def _replace_clock(node: exp.Expr, moment: datetime) -> None:
-    """Replace functions of the time by the time, and those that the parser does not know."""
+    """Replace functions of the time, and those that the parser does not know."""
     if isinstance(node, exp.CurrentDate):
         node.replace(exp.cast(exp.Literal.string(moment.date().isoformat()), _DATE))
     elif isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.lower() == "now"):
