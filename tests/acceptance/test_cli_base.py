@@ -258,7 +258,8 @@ def test_the_actions_that_are_listed_are_those_that_the_server_asks_for() -> Non
     # A viewer may read whatever there is.
     reading = {name: roles for name, roles in listed.items() if re.search(":(Batch)?(Get|List|Search)", name)}
     own = {name for name, roles in reading.items() if "viewer," not in roles}
-    assert own == {"profile:GetUploadJobPath", "openprofiles:GetWebhook"}
+    # The URL of a stream may have a token, as that of a webhook.
+    assert own == {"profile:GetUploadJobPath", "profile:GetStreamForSegments", "openprofiles:GetWebhook"}
     assert listed["profile:GetUploadJobPath"] == ["loader,", "admin"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from acceptance.running import RunningServer, run_command
+from acceptance.running import RunningServer, run_command, wait_until
 from browser.conftest import screenshot
 
 DOMAIN = "segments"
@@ -137,5 +137,72 @@ def test_a_segment_that_builds_on_a_deleted_one_says_so(page: Page, job_id: str,
 
     page.goto(f"{HOME}/built")
 
-    expect(page.locator("#count-fault")).to_contain_text("uses segment definition base, which does not exist")
+    expect(page.locator("p.fault:visible")).to_contain_text("uses segment definition base, which does not exist")
     client.delete_segment_definition(DomainName=DOMAIN, SegmentDefinitionName="built")
+
+
+def test_an_sql_segment_is_typed_with_its_fault_underlined_counted_and_created(
+    page: Page, job_id: str, server: RunningServer, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    page.goto(HOME)
+    page.get_by_role("link", name="New SQL segment").click()
+    query = page.get_by_label("Query")
+    query.fill("select profile_id\nfrom profile\nwhere frist_name = 'x'")
+    fault = page.locator("#query-fault")
+    expect(fault).to_have_text("There is no column frist_name. Did you mean 'first_name'? (line 3, column 7)")
+    expect(page.locator("#query-marks mark")).to_have_text("frist_name")
+    assert find_barriers(page) == []
+    take_picture(page, "sql-segment")
+
+    query.fill("select profile_id from profile where attributes['tier'] = 'gold'")
+    expect(fault).to_be_hidden()
+    expect(page.locator("#query-marks mark")).to_have_count(0)
+    page.get_by_role("button", name="Count").click()
+    expect(page.locator("#count-text")).to_have_text("8 of 12 customers")
+    page.get_by_label("Name", exact=True).fill("sql-gold")
+    page.get_by_role("button", name="Create segment").click()
+
+    expect(page.get_by_text("Segment created.")).to_be_visible()
+    expect(page.locator("pre.query")).to_contain_text("attributes['tier'] = 'gold'")
+    expect(page.locator("#count-text")).to_have_text("8 of 12 customers")
+    expect(page.get_by_text("has no snapshot of the last year")).to_be_visible()
+    assert find_barriers(page) == []
+    take_picture(page, "sql-segment-page")
+
+    page.goto(f"{HOME}/new.sql")
+    page.get_by_label("Name", exact=True).fill("refused")
+    page.get_by_label("Query").fill("drop table profile")
+    page.get_by_role("button", name="Create segment").click()
+    expect(page.get_by_role("alert")).to_contain_text("Only SELECT is allowed")
+    expect(page.get_by_label("Query")).to_have_value("drop table profile")
+
+
+def test_a_followed_segment_shows_who_has_joined_and_left(
+    page: Page, job_id: str, server: RunningServer, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    client = server.client()
+    gold = {"ProfileAttributes": {"Attributes": {"tier": {"DimensionType": "INCLUSIVE", "Values": ["new"]}}}}
+    client.create_segment_definition(
+        DomainName=DOMAIN,
+        SegmentDefinitionName="followed",
+        DisplayName="Followed",
+        SegmentGroups={"Groups": [{"Dimensions": [gold]}]},
+    )
+    client.associate_stream_for_segments(
+        DomainName=DOMAIN,
+        DestinationArn="arn:aws:kinesis:us-east-1:000000000000:stream/absent",
+        DestinationRoleArn="arn:aws:iam::000000000000:role/r",
+    )
+    client.put_segment_subscription(DomainName=DOMAIN, SegmentDefinitionName="followed")
+    page.goto(f"{HOME}/followed")
+    expect(page.get_by_text("Nobody has joined or left")).to_be_visible()
+    of_segment = {"DomainName": DOMAIN, "SegmentDefinitionName": "followed"}
+    wait_until(lambda: client.get_segment_subscription(**of_segment)["Status"] == "RUNNING", "it is followed")
+    made = client.create_profile(DomainName=DOMAIN, Attributes={"tier": "new"})["ProfileId"]
+    wait_until(lambda: bool(client.list_segment_subscription_events(**of_segment)["Events"]), "there is an event")
+
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text=made).filter(has_text="joined")).to_be_visible()
+    assert find_barriers(page) == []
+    take_picture(page, "followed-segment")
+    client.delete_profile(DomainName=DOMAIN, ProfileId=made)

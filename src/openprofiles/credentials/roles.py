@@ -24,6 +24,7 @@ _VIEWER = (
     "profile:GetSegmentEstimate",
     "profile:GetSegmentMembership",
     "profile:GetSegmentSnapshot",
+    "profile:GetSegmentSubscription",
     "profile:GetUploadJob",
     "profile:List*",
     "profile:SearchProfiles",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.definitions import definitions
@@ -16,12 +15,11 @@ from openprofiles.segments.definitions import (
     SEGMENT,
     SORT,
     SQL_QUERY,
-    check_segment,
     create_segment,
     delete_segment,
-    sql_query_of,
 )
 from openprofiles.segments.membership import known_since, read_memberships
+from openprofiles.segments.sql_check import require_sql_runs
 from openprofiles.store.definitions import Definition
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ def create_segment_definition(
     """
     summary, body = _given(request, _SUMMARY), _given(request, _BODY)
     name = request["SegmentDefinitionName"]
-    _require_sql_runs(call, request["DomainName"], body, GROUPS)
+    require_sql_runs(lambda: call.reading(request["DomainName"]), body, GROUPS, strict=call.strict)
     with call.writing(request["DomainName"]) as session:
         made = create_segment(session, name, summary, body, request.get("Tags", {}), strict=call.strict)
     answer = _answer(call, request["DomainName"], made.definition)
@@ -108,7 +106,7 @@ def create_segment_estimate(call: Call, request: aws.CreateSegmentEstimateReques
         BadRequestException: the query is not valid.
     """
     query = _given(request, (estimates.QUERY, SQL_QUERY))
-    _require_sql_runs(call, request["DomainName"], query, estimates.QUERY)
+    require_sql_runs(lambda: call.reading(request["DomainName"]), query, estimates.QUERY, strict=call.strict)
     with call.writing(request["DomainName"]) as session:
         estimate_id = estimates.start_estimate(session, query, strict=call.strict)
     return {"DomainName": request["DomainName"], "EstimateId": estimate_id, "StatusCode": _OK}
@@ -210,22 +208,6 @@ def get_segment_snapshot(call: Call, request: aws.GetSegmentSnapshotRequest) -> 
         "StatusMessage": snapshots.failure_of_snapshot(found),
     }
     return cast("aws.GetSegmentSnapshotResponse", answer | _given(found.request, _OF_SNAPSHOT))
-
-
-def _require_sql_runs(call: Call, domain_name: str, query: Mapping[str, Any], groups_member: str) -> None:
-    """Check an SQL query as DuckDB does, in a process of its own.
-
-    No transaction may be open.
-    """
-    if SQL_QUERY not in query:
-        return
-    with call.reading(domain_name) as session:
-        check_segment(session, query, groups_member, strict=call.strict)
-        checked, tables = sql_query_of(session, query)
-    # Imported here: it imports the parser.
-    from openprofiles.segments.sql.query_run import require_runs
-
-    require_runs(checked, tables)
 
 
 def _given(request: Any, members: tuple[str, ...]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from openprofiles.server.console import (
     object_types,
     objects,
     profiles,
+    segment_queries,
     segments,
     sign_in,
     upload,
@@ -79,6 +80,8 @@ def build_console(services: Services) -> Starlette:
             *profiles.routes(services),
             *object_types.routes(services),
             *objects.routes(services),
+            # Before the segments, whose names would match too.
+            *segment_queries.routes(services),
             *segments.routes(services),
             *connect.routes(services),
             *upload.routes(services),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from openprofiles.definitions.definitions import get_definition, list_definitions
-from openprofiles.errors import DomainError, InvalidRequest
+from openprofiles.errors import DomainError, InvalidRequest, NotFound
 from openprofiles.expressions.evaluate import Explanation
 from openprofiles.expressions.operators import OPERATORS
 from openprofiles.facts.standard_profile import FIELD_BY_PATH
@@ -29,6 +29,7 @@ from openprofiles.segments.condition_text import (
 from openprofiles.segments.definitions import (
     GROUPS,
     SEGMENT,
+    SQL_QUERY,
     create_segment,
     delete_segment,
     expression_of,
@@ -36,24 +37,33 @@ from openprofiles.segments.definitions import (
     segment_expression,
 )
 from openprofiles.segments.estimates import QUERY, start_estimate
-from openprofiles.segments.membership import explain_membership, list_matching, list_members
+from openprofiles.segments.membership import explain_membership, known_since, list_matching, list_members
+from openprofiles.segments.snapshot_changes import list_segment_snapshots
+from openprofiles.segments.subscriptions import get_subscription, list_subscription_events
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in
 from openprofiles.server.services import Services
+from openprofiles.store.segment_events import SegmentEvent
+from openprofiles.store.segment_runs import SegmentRun
+from openprofiles.store.segment_subscriptions import Subscription
 from openprofiles.uploads.jobs import get_job
 from openprofiles.uploads.mappings.known_attributes import list_known_attributes
 
 CREATING = "profile:CreateSegmentDefinition"
 MEMBERSHIP = "profile:GetSegmentMembership"
+_EVENTS = "profile:ListSegmentSubscriptionEvents"
+_EXPORTS = "profile:GetSegmentSnapshot"
 _DELETING = "profile:DeleteSegmentDefinition"
-_ESTIMATING = ("profile:CreateSegmentEstimate", "profile:GetSegmentEstimate")
+ESTIMATING = ("profile:CreateSegmentEstimate", "profile:GetSegmentEstimate")
 _SEGMENTS_PER_PAGE = 100
 _MEMBERS_PER_PAGE = 25
 _EXAMPLES = 10
+_EVENTS_SHOWN = 25
+_EXPORTS_SHOWN = 10
 _FIRST_ROWS = 3
 _MOST_ROWS = 60
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+SEGMENT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +141,13 @@ def create(visitor: Visitor) -> Response:
     if description := form.get("description", "").strip():
         summary["Description"] = description
     try:
-        if not _NAME.match(name):
+        if not SEGMENT_NAME.match(name):
             raise InvalidRequest("The name must have 1 to 64 letters, digits, _ and -.")
         with visitor.writing(*NEEDS[Page.SEGMENTS], CREATING) as session:
             create_segment(session, name, summary, _body_of(session, form), {})
     except DomainError as error:
         return _form_page(visitor, form, _rows_of(form), str(error))
-    return _to_segment(visitor, name, "segment-created")
+    return to_segment(visitor, name, "segment-created")
 
 
 def create_of_job(visitor: Visitor) -> Response:
@@ -147,12 +157,12 @@ def create_of_job(visitor: Visitor) -> Response:
     with visitor.writing(*NEEDS[Page.JOB], CREATING) as session:
         job = get_job(session, job_id)
         create_segment(session, name, {"DisplayName": job.display_name}, {GROUPS: made_by(job_id)}, {})
-    return _to_segment(visitor, name, "segment-created")
+    return to_segment(visitor, name, "segment-created")
 
 
 def count(visitor: Visitor) -> Response:
     """Start to count the profiles for the form, and find some, for a script."""
-    form, needed = visitor.form(), (CREATING, MEMBERSHIP, *_ESTIMATING)
+    form, needed = visitor.form(), (CREATING, MEMBERSHIP, *ESTIMATING)
     try:
         with visitor.reading(*needed) as session:
             body = _body_of(session, form)
@@ -168,7 +178,7 @@ def count(visitor: Visitor) -> Response:
 
 def count_segment(visitor: Visitor) -> Response:
     """Start to count the members of a segment, for a script."""
-    with visitor.writing(*NEEDS[Page.SEGMENT], *_ESTIMATING) as session:
+    with visitor.writing(*NEEDS[Page.SEGMENT], *ESTIMATING) as session:
         found = get_definition(session, SEGMENT, _segment_in_path(visitor))
         try:
             return json_answer({"EstimateId": start_estimate(session, _query_of(found.body))})
@@ -179,11 +189,19 @@ def count_segment(visitor: Visitor) -> Response:
 def show(visitor: Visitor) -> Response:
     """Show a segment with some of its members."""
     name, query = _segment_in_path(visitor), visitor.request.query_params
-    members, next_token, fault = None, None, None
+    members, next_token, fault, known_at = None, None, None, None
+    lines: list[tuple[int, str]] = []
     with visitor.reading(*NEEDS[Page.SEGMENT]) as session:
         found = get_definition(session, SEGMENT, name)
+        is_sql = SQL_QUERY in found.body
+        changes = _read_changes(visitor, session, name)
+        exports = _read_exports(visitor, session, name)
         try:
-            lines = list(described(segment_expression(session, name)))
+            expression = segment_expression(session, name)
+            if is_sql:
+                known_at = known_since(session, name)
+            else:
+                lines = list(described(expression))
             if visitor.may(MEMBERSHIP, session.domain.name):
                 page = list_members(session, name, max_results=_MEMBERS_PER_PAGE, next_token=query.get("next-token"))
                 members = [result_of(one) for one in get_profiles(session, page.profile_ids).profiles]
@@ -192,6 +210,10 @@ def show(visitor: Visitor) -> Response:
             lines, fault = [], str(error)
     return visitor.page(
         "segment.html",
+        query=found.body.get(SQL_QUERY),
+        known_at=known_at,
+        changes=changes,
+        exports=exports,
         domain=session.domain,
         segment=found.definition,
         lines=lines,
@@ -199,8 +221,37 @@ def show(visitor: Visitor) -> Response:
         next_token=next_token,
         is_first="next-token" not in query,
         fault=fault,
-        may_count=all(visitor.may(action, session.domain.name) for action in _ESTIMATING),
+        may_count=all(visitor.may(action, session.domain.name) for action in ESTIMATING),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The subscription to a segment, with its last events; None: it is not followed."""
+
+    subscription: Subscription | None
+    events: list[SegmentEvent]
+
+
+def _read_changes(visitor: Visitor, session: Reading, name: str) -> _Changes | None:
+    """Read who has joined and left lately; None: the visitor may not see it, or there is nothing."""
+    if not visitor.may(_EVENTS, session.domain.name):
+        return None
+    try:
+        subscription = get_subscription(session, name)
+    except NotFound:
+        subscription = None
+    try:
+        events = list_subscription_events(session, name, max_results=_EVENTS_SHOWN).events
+    except NotFound:
+        return None
+    return _Changes(subscription, events)
+
+
+def _read_exports(visitor: Visitor, session: Reading, name: str) -> list[SegmentRun]:
+    if not visitor.may(_EXPORTS, session.domain.name):
+        return []
+    return list_segment_snapshots(session, name, max_results=_EXPORTS_SHOWN).snapshots
 
 
 def show_member(visitor: Visitor) -> Response:
@@ -230,7 +281,8 @@ def delete(visitor: Visitor) -> Response:
     )
 
 
-def _to_segment(visitor: Visitor, name: str, done: str) -> Response:
+def to_segment(visitor: Visitor, name: str, done: str) -> Response:
+    """Redirect to the page of a segment."""
     path = f"{path_of_tab(Page.SEGMENTS, visitor.domain_name)}/{name}?done={done}"
     return visitor.redirect_after(visitor.domain_name, done, (Page.SEGMENT, path))
 
@@ -246,7 +298,7 @@ def _form_page(visitor: Visitor, form: Mapping[str, str], rows: list[_Row], faul
         rows=rows,
         fields=[*FIELD_BY_PATH, *(f"Attributes.{name}" for name in attributes)],
         operators=list(OPERATORS.values()),
-        may_count=all(visitor.may(one, session.domain.name) for one in (MEMBERSHIP, *_ESTIMATING)),
+        may_count=all(visitor.may(one, session.domain.name) for one in (MEMBERSHIP, *ESTIMATING)),
         may_add=len(rows) < _MOST_ROWS,
         fault=fault,
     )
@@ -285,7 +337,8 @@ def _known_attributes(session: Reading) -> list[str]:
 
 
 def _query_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {QUERY: body[GROUPS]} if GROUPS in body else {}
+    members = {GROUPS: QUERY, SQL_QUERY: SQL_QUERY}
+    return {members[name]: value for name, value in body.items() if name in members}
 
 
 def _explained(one: Explanation, depth: int = 0) -> Iterator[tuple[int, bool, str, str]]:
