@@ -1,4 +1,6 @@
-"""Measure segments on a million profiles: counts, exports, membership over HTTP, and calculated attributes.
+"""Measure segments on a million profiles: counts, exports, SQL, membership over HTTP, and calculated attributes.
+
+Also what subscriptions cost beside a load.
 
 Processor seconds of the process; on PostgreSQL those of the connection's process for counts, and both for exports.
 """
@@ -9,6 +11,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -18,22 +21,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
-from acceptance.running import running_server
+from acceptance.running import RunningServer, running_server, wait_until
 from openprofiles.calculated.definitions import get_calculated, list_calculated
 from openprofiles.calculated.profile_values import calculate_for, calculate_for_all
+from openprofiles.clock import utc_now
 from openprofiles.expressions.operators import OPERATORS
 from openprofiles.expressions.tree import EVERYBODY, Every, Expression, Field, Some, Test
 from openprofiles.objects import objects, type_definitions
 from openprofiles.profiles.domains import create_domain
-from openprofiles.profiles.session import reading, writing
+from openprofiles.profiles.session import Reading, reading, writing
 from openprofiles.segments.exports.files import write_csv, write_json_lines, write_orc
+from openprofiles.segments.sql.query_check import check_query
+from openprofiles.segments.sql.query_run import QueryTables
+from openprofiles.segments.sql.tables import list_tables
 from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store.connections import Connection, Store
+from openprofiles.store.domains import read_domain
 from openprofiles.store.export_rows import ConnectionRows, open_sqlite_rows
 from openprofiles.store.expressions.conditions import Surroundings
 from openprofiles.store.expressions.fragments import Sql
@@ -43,6 +52,7 @@ from openprofiles.store.segment_export import SegmentExport
 from openprofiles.store.segment_rows import count_members, members_condition
 from openprofiles.store.sqlite import SqliteStore
 from postgresql_server import PostgresqlServer
+from processor_time import processor_seconds
 
 ROWS = 1_000_000
 _ROUNDS = 3
@@ -50,6 +60,16 @@ _MEMBERSHIPS = 300
 # Each makes a standard object, and a profile has at most 1,000 objects.
 _ORDERS_OF_ONE = 500
 _PROFILES_WITH_ORDERS, _ORDERS_EACH = 5_000, 20
+_FOLLOWED_ROWS = 200_000
+_SUBSCRIPTIONS = 10
+_SQL_QUERIES = {
+    "two columns": ("select profile_id from profile where address_country = 'US' and gender_string = 'FEMALE'", "1.5"),
+    "an attribute, a date and an average": (
+        "select profile_id from profile where attributes['ltv'] > (select avg(attributes['ltv']) from profile) "
+        "and datediff(current_date(), birth_date) > 365 * 60",
+        "",
+    ),
+}
 _ADDRESS = ("Address1", "City", "State", "Country", "PostalCode", "County", "Province")
 _SCALARS = (
     "AccountNumber", "PartyTypeString", "BusinessName", "FirstName", "MiddleName", "LastName", "BirthDate",
@@ -79,6 +99,7 @@ def measure_table() -> str:
                 )
                 command = [sys.executable, "-m", "openprofiles", "import", str(file), *arguments, *more]
                 subprocess.run(command, check=True, capture_output=True)
+            few = _first_rows(file, folder / "few.csv")
             file.unlink()
             stores: dict[str, Store] = {
                 "SQLite": SqliteStore(folder / "data" / "openprofiles.db"),
@@ -90,8 +111,11 @@ def measure_table() -> str:
             exports = _measure_exports(stores, folder / "data" / "openprofiles.db", folder / "exports")
             for store in stores.values():
                 store.close()
+            by_sql = _measure_sql(folder / "data" / "openprofiles.db", folder / "sql")
             membership = _measure_membership(folder / "data")
-            return "\n\n".join((counts, exports, membership, _measure_calculated(folder / "objects")))
+            followed = _measure_following(few, folder)
+            calculated = _measure_calculated(folder / "objects")
+            return "\n\n".join((counts, exports, by_sql, membership, followed, calculated))
         finally:
             server.close()
 
@@ -257,6 +281,86 @@ def _export(export: SegmentExport, data_format: str, folder: Path) -> None:
     else:
         write = write_csv if data_format == "CSV" else write_orc
         list(write(columns.names, export.read_rows(columns), folder))
+
+
+def _measure_sql(database: Path, folder: Path) -> str:
+    """Measure SQL segments as a job finds their members, with the process of the query."""
+    store = SqliteStore(database)
+    lines = ["| SQL segment over 1M profiles, on SQLite | processor s | limit |", "| --- | --- | --- |"]
+    for name, (query, limit) in _SQL_QUERIES.items():
+        taken = []
+        for _ in range(_ROUNDS):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            with store.read() as connection:
+                session = Reading(connection=connection, domain=read_domain(connection, "shop"), now=utc_now())
+                tables = list_tables(session)
+            store.close()
+            before = sum(os.times()[:4])
+            of_query = QueryTables(folder, check_query(query, tables, session.now), tables)
+            with open_sqlite_rows(database) as rows:
+                of_query.add_profiles(rows, session)
+            of_query.find_members()
+            taken.append(sum(os.times()[:4]) - before)
+        lines.append(f"| {name} | {statistics.median(taken):.2f} | {limit} |")
+    shutil.rmtree(folder)
+    store.close()
+    return "\n".join(lines)
+
+
+def _measure_following(file: Path, folder: Path) -> str:
+    """Measure a load beside subscriptions, until they have looked at all of it; no destination takes their events."""
+    seconds = {}
+    for followed in (0, _SUBSCRIPTIONS):
+        data_folder = folder / f"followed-{followed}"
+        absent = {"AWS_ENDPOINT_URL_KINESIS": "http://127.0.0.1:9"}
+        with running_server(data_folder, "--workers", "1", **absent) as server:
+            client = server.client()
+            client.create_domain(DomainName="shop", DefaultExpirationDays=1098)
+            client.associate_stream_for_segments(
+                DomainName="shop",
+                DestinationArn="arn:aws:kinesis:us-east-1:000000000000:stream/absent",
+                DestinationRoleArn="arn:aws:iam::000000000000:role/absent",
+            )
+            for number in range(followed):
+                test = {"DimensionType": "INCLUSIVE", "Values": [str(number), str(number + 50)]}
+                client.create_segment_definition(
+                    DomainName="shop",
+                    SegmentDefinitionName=f"s{number}",
+                    DisplayName="x",
+                    SegmentGroups={
+                        "Groups": [{"Dimensions": [{"ProfileAttributes": {"Attributes": {"score": test}}}]}]
+                    },
+                )
+                client.put_segment_subscription(DomainName="shop", SegmentDefinitionName=f"s{number}")
+            wait_until(lambda: _feed_lag(server) == 0.0, "the subscriptions have started")
+            before = processor_seconds(server.process.pid)
+            arguments = ("--domain", "shop", "--unique-key", "AccountNumber", "--yes")
+            command = [sys.executable, "-m", "openprofiles", "import", str(file), *arguments]
+            subprocess.run(command, check=True, capture_output=True, env={**os.environ, **server.variables()})
+            wait_until(lambda: _feed_lag(server) == 0.0, "the subscriptions have caught up", 600)
+            seconds[followed] = processor_seconds(server.process.pid) - before
+    without, ratio = seconds[0], seconds[_SUBSCRIPTIONS] / seconds[0]
+    return (
+        f"| Load of {_FOLLOWED_ROWS:,} rows through a server, with all of its processes | processor s | | limit |\n"
+        f"| --- | --- | --- | --- |\n| without subscriptions | {without:.1f} | | |\n"
+        f"| with {_SUBSCRIPTIONS}, until they have looked at all changes | {seconds[_SUBSCRIPTIONS]:.1f} "
+        f"| {ratio:.2f}x | 1.8x |"
+    )
+
+
+def _feed_lag(server: RunningServer) -> float:
+    """Read how long the oldest change has waited for a subscription."""
+    text_of_metrics = server.get("/metrics")[2].decode()
+    found = re.search(r'openprofiles_feed_lag_seconds\{feed="segment_subscription"\} (\S+)', text_of_metrics)
+    assert found is not None
+    return float(found[1])
+
+
+def _first_rows(file: Path, path: Path) -> Path:
+    with file.open(encoding="utf-8") as source, path.open("w", encoding="utf-8") as target:
+        target.writelines(islice(source, _FOLLOWED_ROWS + 1))
+    return path
 
 
 def _measure_membership(data_folder: Path) -> str:

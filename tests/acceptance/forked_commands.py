@@ -23,10 +23,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _STREAMS = 3
 _MOST_BYTES = 1_000_000
+_SPACE = socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize)
 # What the commands import when they need it.
 _IMPORTED_LATER = (
     "openprofiles.store.sqlite",
@@ -102,12 +104,36 @@ class ForkedCommands:
         return subprocess.CompletedProcess(["openprofiles", *arguments], status, *texts)
 
 
+class OfferedCommands:
+    """A process that forks commands for whichever program names its address; it ends when this process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        address = folder / "commands"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with listener:
+            listener.bind(str(address))
+            listener.listen(16)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(listener.fileno()), "offer"],
+                pass_fds=[listener.fileno()],
+                cwd=Path(__file__).parents[1],
+                stdin=subprocess.PIPE,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+        # For the environment of programs, with that of forked loaders.
+        self.variables = {"FORKED_COMMANDS": str(address)}
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
 def _read_into(texts: list[str], index: int, reader: int) -> None:
     with open(reader, encoding=locale.getpreferredencoding(do_setlocale=False)) as stream:
         texts[index] = stream.read()
 
 
-def _serve(orders: socket.socket) -> None:
+def _import_all() -> None:
     for package in ("cli", "server", "worker"):
         for module in pkgutil.iter_modules(importlib.import_module(f"openprofiles.{package}").__path__):
             # Those are programs of their own.
@@ -116,8 +142,33 @@ def _serve(orders: socket.socket) -> None:
     for name in _IMPORTED_LATER:
         importlib.import_module(name)
     assert threading.active_count() == 1
+
+
+def _offer(listener: socket.socket) -> None:
+    _import_all()
     while True:
-        order, ancillary, _, _ = orders.recvmsg(_MOST_BYTES, socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize))
+        readable, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in readable:
+            break
+        connection, _ = listener.accept()
+        with connection:
+            if os.fork() == 0:
+                listener.close()
+                order, ancillary, _, _ = connection.recvmsg(_MOST_BYTES, _SPACE)
+                _become(array.array("i", ancillary[0][2]), **json.loads(order), connection=connection)
+        # The time of a command is counted once it is waited for.
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def _serve(orders: socket.socket) -> None:
+    _import_all()
+    while True:
+        order, ancillary, _, _ = orders.recvmsg(_MOST_BYTES, _SPACE)
         if not order:
             return
         streams = array.array("i", ancillary[0][2])
@@ -132,8 +183,18 @@ def _serve(orders: socket.socket) -> None:
         orders.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _become(streams: Sequence[int], arguments: list[str], variables: dict[str, str], folder: str) -> None:
-    """Become the program, and never return."""
+def _become(
+    streams: Sequence[int],
+    arguments: list[str],
+    variables: dict[str, str],
+    folder: str,
+    connection: socket.socket | None = None,
+) -> None:
+    """Become the program, and never return.
+
+    Args:
+        connection: gets the exit status.
+    """
     status = 1
     try:
         for number, stream in enumerate(streams):
@@ -158,9 +219,13 @@ def _become(streams: Sequence[int], arguments: list[str], variables: dict[str, s
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
+        if connection is not None:
+            # The shell that started it may have ended.
+            with suppress(BrokenPipeError):
+                connection.send(str(status).encode())
         os._exit(status)
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
-        _serve(connection)
+    with socket.socket(fileno=int(sys.argv[1])) as opened:
+        (_offer if sys.argv[2:] else _serve)(opened)

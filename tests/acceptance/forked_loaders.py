@@ -138,7 +138,8 @@ def _become_loader(connection: socket.socket) -> None:
         os._exit(status)
 
 
-def _take_over(streams: Iterable[int], variables: dict[str, str], folder: str) -> None:
+def _take_over(streams: Iterable[int], arguments: list[str], variables: dict[str, str], folder: str) -> None:
+    del arguments  # A loader has none.
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

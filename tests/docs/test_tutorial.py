@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import environment
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +36,7 @@ def pattern_of(transcript: str) -> str:
     ids=["tutorial", "objects", "segments", "testing"],
 )
 def test_the_commands_of_a_tutorial_print_what_it_says(
-    tmp_path: Path, forked_loaders: ForkedLoaders, page: str, statuses: list[int], silent: tuple[int, ...]
+    tmp_path: Path, quick_programs: dict[str, str], page: str, statuses: list[int], silent: tuple[int, ...]
 ) -> None:
     bash = shutil.which("bash")
     if bash is None:
@@ -53,7 +52,7 @@ def test_the_commands_of_a_tutorial_print_what_it_says(
     answer = subprocess.run(
         [bash, "-c", script],
         cwd=tmp_path,
-        env=environment(**variables, **forked_loaders.variables),
+        env=environment(**variables, **quick_programs),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -86,7 +86,7 @@ ACTIONS = {
     "ListSegmentMembers": "profile:GetSegmentMembership",
     "CheckSegmentSql": "profile:CreateSegmentEstimate",
     "ListSegmentSnapshots": "profile:GetSegmentSnapshot",
-    "CompareSegmentSnapshots": "profile:GetSegmentMembership",
+    "ListSegmentSnapshotChanges": "profile:GetSegmentMembership",
     "ExplainSegmentMembership": "profile:GetSegmentMembership",
     "GetWebhook": "openprofiles:GetWebhook",
     "PutWebhook": "openprofiles:PutWebhook",

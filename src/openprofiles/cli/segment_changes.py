@@ -100,10 +100,10 @@ def diff(
         "SnapshotId": later,
         "EarlierSnapshotId": earlier,
     }
-    counts = place.own("CompareSegmentSnapshots", **of_snapshots, MaxResults=1)
+    counts = place.own("ListSegmentSnapshotChanges", **of_snapshots, MaxResults=1)
     for file, event in ((joined, "JOINED"), (left, "LEFT")):
         if file is not None:
-            items = place.own_items("CompareSegmentSnapshots", **of_snapshots)
+            items = place.own_items("ListSegmentSnapshotChanges", **of_snapshots)
             _write_ids(file, (one["ProfileId"] for one in items if one["Event"] == event))
     if output == "json":
         numbers = {word.lower(): counts[word] for word in ("Joined", "Left", "Stayed")}

@@ -100,8 +100,10 @@ def list_segment_snapshots(call: Call, request: own.ListSegmentSnapshotsRequest)
     return cast("own.SegmentSnapshots", {"Items": items, "NextToken": page.next_token})
 
 
-@own_operation("CompareSegmentSnapshots")
-def compare_segment_snapshots(call: Call, request: own.CompareSegmentSnapshotsRequest) -> own.SegmentSnapshotChanges:
+@own_operation("ListSegmentSnapshotChanges")
+def list_segment_snapshot_changes(
+    call: Call, request: own.ListSegmentSnapshotChangesRequest
+) -> own.SegmentSnapshotChanges:
     """Compare the members in a snapshot of a segment with those in an earlier one."""
     with call.reading(request["DomainName"]) as session:
         found = snapshot_changes.compare_snapshots(

@@ -18,7 +18,7 @@ from openprofiles.store.profiles import read_ids
 from openprofiles.store.segment_runs import SegmentRun, list_snapshots
 from openprofiles.store.upload_job_states import UploadJobStatus
 
-_LIST, _CHANGES = "ListSegmentSnapshots", "CompareSegmentSnapshots"
+_LIST, _CHANGES = "ListSegmentSnapshots", "ListSegmentSnapshotChanges"
 
 
 @dataclass(frozen=True, slots=True)

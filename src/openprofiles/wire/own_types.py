@@ -132,15 +132,6 @@ class CompareMappingRequest(TypedDict):
     MappingName: str
 
 
-class CompareSegmentSnapshotsRequest(TypedDict):
-    DomainName: str
-    EarlierSnapshotId: str
-    MaxResults: NotRequired[int]
-    NextToken: NotRequired[str]
-    SegmentDefinitionName: str
-    SnapshotId: str
-
-
 class FieldMapping(TypedDict):
     ContentType: NotRequired[FieldContentType]
     Source: str
@@ -537,6 +528,15 @@ class ListSegmentMembersRequest(TypedDict):
     MaxResults: NotRequired[int]
     NextToken: NotRequired[str]
     SegmentDefinitionName: str
+
+
+class ListSegmentSnapshotChangesRequest(TypedDict):
+    DomainName: str
+    EarlierSnapshotId: str
+    MaxResults: NotRequired[int]
+    NextToken: NotRequired[str]
+    SegmentDefinitionName: str
+    SnapshotId: str
 
 
 class ListSegmentSnapshotsRequest(TypedDict):
