@@ -1,6 +1,6 @@
 """Measure segments on a million profiles: counts, exports, SQL, membership over HTTP, and calculated attributes.
 
-Also what subscriptions cost beside a load.
+Also what subscriptions cost in addition to a load.
 
 Processor seconds of the process; on PostgreSQL those of the connection's process for counts, and both for exports.
 """
@@ -309,7 +309,7 @@ def _measure_sql(database: Path, folder: Path) -> str:
 
 
 def _measure_following(file: Path, folder: Path) -> str:
-    """Measure a load beside subscriptions, until they have looked at all of it; no destination takes their events."""
+    """Measure a load with subscriptions, until they have looked at all of it."""
     seconds = {}
     for followed in (0, _SUBSCRIPTIONS):
         data_folder = folder / f"followed-{followed}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import budgets
 from budgets import IS_LONG
 from openprofiles.facts.standard_profile import FIELDS
 from openprofiles.segments.sql import query_run
@@ -158,8 +163,18 @@ def from_profile(condition: str) -> str:
         ("select a.profile_id from profile a, profile b where first_name = 'x'", "is in several tables: a, b."),
         (from_profile("attributes[first_name] = 'x'"), "Name one attribute: attributes['name']."),
         (from_profile("pid = 1"), "There is no column pid."),
-        ("select profile_id from profile limit (select 1)", "LIMIT and OFFSET take a number."),
+        ("select profile_id from profile limit (select 1)", "LIMIT and OFFSET take a whole number."),
+        ("select profile_id from profile limit 99999999999999999999", "LIMIT and OFFSET take a whole number."),
+        ("select p.profile_id from profile p join web_orders o using (pid)", "USING (write ON instead) is not allowed"),
+        ("select p.profile_id from profile p natural join web_orders o", "NATURAL (write ON instead) is not allowed"),
+        ("select p.profile_id from profile p left semi join web_orders o on true", "SEMI JOIN is not allowed."),
+        (from_profile("first_name[0] = 'x'"), "Only attributes['name'] can have brackets."),
+        (from_profile("cast(first_name as array<int>) is null"), "The type ARRAY<INT> is not allowed."),
+        (from_profile("date_trunc(first_name, birth_date) = 1"), "Write one of these units: YEAR,"),
+        (from_profile("extract(dow from birth_date) = 1"), "Write one of these units: YEAR,"),
         ("select profile_id from profile\nwhere frist_name = 'x'", "(line 2, column 7)"),
+        ("select p.profile_id from profile p, profile p", "Alias already used: p."),
+        (from_profile("datediff() > 1"), "a function may lack an argument"),
         # Size and depth.
         (from_profile(f"first_name = '{'x' * 50_000}'"), "characters; at most 50,000 are allowed."),
         (from_profile("(" * 2_000 + "1 = 1" + ")" * 2_000), "nested too deeply"),
@@ -210,6 +225,13 @@ ROW = {
         ("-7 % 3", -1),
         ("cast('12x' as int)", None),
         ("cast('12' as int) + 1", 13),
+        ("cast(attributes['n'] as decimal(10, 1))", Decimal("12.5")),
+        ("not attributes['bad']", None),
+        ("if(attributes['bad'], 1, 2)", 2),
+        ("attributes['bad'] or true", True),
+        ("substring(first_name, attributes['bad'], 1)", None),
+        ("left(first_name, last_name)", "abc"),
+        ("date_add(birth_date, last_name)", moment("2024-03-12 00:00:00")),
         ("coalesce(middle_name, first_name)", "abc"),
         ("nvl(middle_name, 'x')", "x"),
         ("nvl2(middle_name, 1, 2)", 2),
@@ -367,3 +389,31 @@ def test_the_process_of_a_query_reads_and_writes_nothing_else(tmp_path: Path, qu
     with pytest.raises(QueryFailed):
         query_run._run(tmp_path, query, empty_tables=None, limits=Limits(seconds=10))
     assert not list(Path("/tmp").glob("openprofiles-escaped*"))  # noqa: S108 (where the attacks write)
+
+
+WORDS = (
+    *("select", "profile_id", "from", "profile", "where", "and", "or", "not", "(", ")", ",", "*", "=", "<", "+", "-"),
+    *("web_orders", "o", "p", ".", "first_name", "attributes", "['tier']", "[", "]", "'x'", "1", "null", "as", "join"),
+    *("on", "group by", "having", "order by", "limit", "union", "with", "t", "case", "when", "then", "else", "end"),
+    *("in", "between", "like", "is", "exists", "count", "sum", "max", "over", "partition by", "cast", "int", "date"),
+    *("interval", "days", "current_date", "datediff", "substring", "left", "values", ";", "--", "/*", '"', "`", "é"),
+    *("lateral view", "explode", "tablesample", "for update", "into", "distinct", "all", "using", "natural", "cross"),
+)  # fmt: skip
+# So that some get as far as names and types.
+PHRASES = (
+    "select profile_id from profile where",
+    "select p.profile_id from profile p join web_orders o on o.profile_id = p.profile_id",
+    "with t as (select profile_id, total from web_orders) select profile_id from t",
+    "select profile_id, count(*) as c from web_orders group by profile_id having",
+)
+
+
+@budgets.QUERIES
+@given(
+    start=st.sampled_from(("", *PHRASES)),
+    words=st.lists(st.sampled_from((*WORDS, *PHRASES)), max_size=12),
+)
+def test_any_text_is_a_query_or_refused(start: str, words: list[str]) -> None:
+    """Only a refusal is raised: no request may get a 5xx."""
+    with suppress(SqlFault):
+        check(" ".join((start, *words)))

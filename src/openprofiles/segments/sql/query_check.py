@@ -13,10 +13,11 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.logs import EventLogger
 from openprofiles.segments.sql.functions import ALLOWED, ALLOWED_BY_NAME
 from openprofiles.segments.sql.tables import PROFILE, PROFILE_ID, TEXT, SqlTable, plain
 from openprofiles.segments.sql.text_values import translate
@@ -24,6 +25,9 @@ from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 
 MEMBER = "SegmentSqlQuery"
 
+_logger = EventLogger("openprofiles.segments.sql")
+
+_LONGEST_REASON = 200
 _MAX_CHARACTERS = 50_000
 _MAX_NODES = 5_000
 _MAX_DEPTH = 60
@@ -35,6 +39,7 @@ _IS_RESOLVED = "resolved"
 _SYNTAX: frozenset[type[exp.Expr]] = frozenset(
     {
         exp.Add, exp.Alias, exp.All, exp.Any, exp.Between, exp.Boolean, exp.Bracket, exp.Column, exp.CTE, exp.DataType,
+        exp.DataTypeParam,
         exp.Distinct, exp.Div, exp.Dot, exp.DPipe, exp.EQ, exp.Escape, exp.Except, exp.Filter, exp.From, exp.Group,
         exp.GT, exp.GTE, exp.Having, exp.Identifier, exp.IgnoreNulls, exp.ILike, exp.In, exp.IntDiv, exp.Intersect,
         exp.Interval, exp.Is, exp.Join, exp.Like, exp.Limit, exp.Literal, exp.LT, exp.LTE, exp.Mod, exp.Mul, exp.Neg,
@@ -85,9 +90,19 @@ def check_query(text: str, tables: Sequence[SqlTable], now: datetime) -> Checked
     Raises:
         SqlFault: it is not one query, or has something that is not allowed.
     """
-    tree = _parse(text)
-    _check_parts(tree)
-    return _Resolver(tables).resolve(tree, now)
+    try:
+        tree = _parse(text)
+        _check_parts(tree)
+        return _Resolver(tables).resolve(tree, now)
+    except OptimizeError as error:
+        # Such as an alias that is given twice.
+        raise _fault(f"{str(error).splitlines()[0][:_LONGEST_REASON].rstrip('.')}.") from error
+    except RecursionError as error:
+        raise _fault("The query is nested too deeply.") from error
+    except (SqlglotError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # The parser takes functions without their arguments, and then finds them missing.
+        _logger.warning("query_not_understood", fault=type(error).__name__)
+        raise _fault("The query cannot be read: a function may lack an argument, or have one too many.") from error
 
 
 def _fault(message: str, line: int | None = None, column: int | None = None) -> SqlFault:
@@ -124,8 +139,6 @@ def _parse(text: str) -> exp.Query:
         raise _fault(f"{what}, near {near!r}.", found.get("line"), column) from error
     except TokenError as error:
         raise _fault("The query cannot be read: a quote or a comment may not be closed.") from error
-    except RecursionError as error:
-        raise _fault("The query is nested too deeply.") from error
     if len(statements) != 1:
         raise _fault(f"Give one query; there are {len(statements)} statements.")
     (tree,) = statements
@@ -172,11 +185,8 @@ def _check_part(node: exp.Expr) -> None:
             raise _fault_at(f"The function {node.sql_name().lower()} is not allowed.", node)
     elif type(node) not in _SYNTAX:
         raise _fault_at(f"{node.key.upper()} is not allowed.", node)
-    if isinstance(node, exp.With) and node.args.get("recursive"):
-        raise _fault_at("WITH RECURSIVE is not allowed.", node)
-    if isinstance(node, exp.Limit | exp.Offset) and not isinstance(node.expression, exp.Literal):
-        raise _fault_at("LIMIT and OFFSET take a number.", node)
-    # What a select can have besides: INTO, hints, samples, locks, lateral views.
+    _check_content(node)
+    # What a node can have besides: INTO, samples, locks, lateral views.
     allowed = _ARGUMENTS.get(type(node))
     if allowed is not None:
         for name, value in node.args.items():
@@ -184,13 +194,48 @@ def _check_part(node: exp.Expr) -> None:
                 raise _fault_at(f"{_WORDS.get(name, name.upper())} is not allowed here.", node)
 
 
-_WORDS = {"laterals": "LATERAL VIEW", "sample": "TABLESAMPLE", "db": "A schema in front of a table"}
+def _check_content(node: exp.Expr) -> None:
+    """Check what a part of the syntax, which is allowed as such, is about."""
+    if isinstance(node, exp.With) and node.args.get("recursive"):
+        raise _fault_at("WITH RECURSIVE is not allowed.", node)
+    if isinstance(node, exp.Limit | exp.Offset):
+        number = node.expression
+        if not (isinstance(number, exp.Literal) and number.is_int and len(number.name) <= _MAX_DIGITS):
+            raise _fault_at("LIMIT and OFFSET take a whole number.", node)
+    if isinstance(node, exp.DataType) and node.this not in _TYPES:
+        raise _fault_at(f"The type {node.sql(dialect='spark')} is not allowed.", node)
+    if isinstance(node, exp.Extract | exp.TimestampTrunc | exp.DateTrunc):
+        unit = node.this if isinstance(node, exp.Extract) else node.args.get("unit")
+        if unit is None or unit.name.upper() not in _UNITS:
+            raise _fault_at(f"Write one of these units: {', '.join(_UNITS)}.", node)
+    if isinstance(node, exp.Join) and node.kind in ("SEMI", "ANTI"):
+        raise _fault_at(f"{node.kind} JOIN is not allowed. Write EXISTS or NOT EXISTS instead.", node)
+
+
+_WORDS = {
+    "laterals": "LATERAL VIEW",
+    "sample": "TABLESAMPLE",
+    "db": "A schema in front of a table",
+    "using": "USING (write ON instead)",
+    "method": "NATURAL (write ON instead)",
+}
+_MAX_DIGITS = 18
+# In whose numbers Spark and DuckDB agree.
+_UNITS = ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE")
+_TYPES = frozenset(
+    exp.DataType.Type[name]
+    for name in (
+        *("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "TEXT", "VARCHAR", "CHAR"),
+        *("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPNTZ", "TIMESTAMPLTZ"),
+    )
+)
 _OF_QUERY = {"with_", "order", "limit", "offset"}
 _ARGUMENTS: Mapping[type[exp.Expr], set[str]] = {
     exp.Select: {*_OF_QUERY, "expressions", "from_", "joins", "where", "group", "having", "qualify", "distinct"},
     exp.Union: {*_OF_QUERY, "this", "expression", "distinct"},
     exp.Except: {*_OF_QUERY, "this", "expression", "distinct"},
     exp.Intersect: {*_OF_QUERY, "this", "expression", "distinct"},
+    exp.Join: {"this", "on", "side", "kind"},
     exp.Table: {"this", "alias", "joins"},
     exp.Subquery: {"this", "alias", "joins", "with_"},
     exp.Star: set(),
@@ -215,6 +260,8 @@ class _Resolver:
         for column in tree.find_all(exp.Column):
             if not column.meta.get(_IS_RESOLVED):
                 raise self._no_column(column, ())
+        for bracket in tree.find_all(exp.Bracket):
+            raise _fault_at("Only attributes['name'] can have brackets.", bracket)
         id_column = _id_column_of(tree)
         types = {
             table.name: dict.fromkeys(self._columns.get(table.name, ()), TEXT) | dict(table.types)

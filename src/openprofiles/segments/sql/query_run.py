@@ -58,6 +58,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+_LIMITS_OF_CHECKS = Limits(seconds=10)
+# A server has many threads for requests, and a check takes a tenth of a second of a processor.
+_CHECKS = threading.BoundedSemaphore(2)
 
 
 def require_runs(query: CheckedQuery, tables: Sequence[SqlTable]) -> None:
@@ -71,8 +74,8 @@ def require_runs(query: CheckedQuery, tables: Sequence[SqlTable]) -> None:
         if table.name in query.columns:
             columns = (f"{_quoted(name)} {table.types.get(name, TEXT)}" for name in query.columns[table.name])
             statements.append(f"create table {_quoted(table.name)} ({', '.join(columns)})")
-    with tempfile.TemporaryDirectory() as folder:
-        _run(Path(folder), query.text, empty_tables=statements, limits=DEFAULT_LIMITS)
+    with _CHECKS, tempfile.TemporaryDirectory() as folder:
+        _run(Path(folder), query.text, empty_tables=statements, limits=_LIMITS_OF_CHECKS)
 
 
 class QueryTables:

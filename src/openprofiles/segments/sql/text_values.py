@@ -24,7 +24,20 @@ _TEXT_TYPES = exp.DataType.TEXT_TYPES
 _NUMBER_TYPES = exp.DataType.NUMERIC_TYPES
 _MOMENT_TYPES = exp.DataType.TEMPORAL_TYPES
 _ZONED_TYPES = (exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ)
-_DOUBLE, _TIMESTAMP, _DATE = "DOUBLE", "TIMESTAMP", "DATE"
+_DOUBLE, _INTEGER, _BOOLEAN, _TIMESTAMP, _DATE = "DOUBLE", "INT", "BOOLEAN", "TIMESTAMP", "DATE"
+
+# What some nodes read their arguments as.
+_READ_AS: tuple[tuple[tuple[type[exp.Expr], ...], tuple[str, ...], str], ...] = (
+    (_ARITHMETIC, ("this", "expression"), _DOUBLE),
+    (OF_NUMBERS, ("this",), _DOUBLE),
+    ((exp.Extract,), ("expression",), _TIMESTAMP),
+    (tuple(set(MOMENTS) - {exp.Extract}), ("this",), _TIMESTAMP),
+    ((exp.AddMonths, exp.TsOrDsAdd, exp.Left, exp.Right), ("expression",), _INTEGER),
+    ((exp.Substring,), ("start", "length"), _INTEGER),
+    ((exp.SplitPart,), ("part_index",), _INTEGER),
+    ((exp.Where, exp.Having, exp.If, exp.Not), ("this",), _BOOLEAN),
+    ((exp.Connector,), ("this", "expression"), _BOOLEAN),
+)
 
 
 def translate(tree: exp.Query, types: Mapping[str, Mapping[str, str]], now: datetime) -> str:
@@ -65,27 +78,23 @@ def _replace_clock(node: exp.Expr, moment: datetime) -> None:
 
 
 def _read_texts(node: exp.Expr) -> None:
-    """Add casts of the texts that a node reads as numbers or moments."""
+    """Add casts of the texts that a node reads as numbers, moments or truth values."""
     if isinstance(node, exp.Between):
-        operands = [node.this, node.args["low"], node.args["high"]]
-        _align(operands)
+        _align([node.this, node.args["low"], node.args["high"]])
     elif isinstance(node, exp.In) and node.expressions:
         _align([node.this, *node.expressions])
     elif isinstance(node, _COMPARISONS):
         _align([node.this, node.expression])
     elif isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
         _cast_text(node.this, _TIMESTAMP)
-    elif isinstance(node, _ARITHMETIC):
-        for operand in (node.this, node.args.get("expression")):
-            if operand is not None:
-                _cast_text(operand, _DOUBLE)
-    elif isinstance(node, OF_NUMBERS):
-        _cast_text(node.this, _DOUBLE)
+    else:
+        for classes, names, type_name in _READ_AS:
+            if isinstance(node, classes):
+                for operand in (node.args.get(name) for name in names):
+                    if isinstance(operand, exp.Expr):
+                        _cast_text(operand, type_name)
+    if isinstance(node, OF_NUMBERS):
         node.type = exp.DataType.build(_DOUBLE)
-    elif isinstance(node, exp.Extract):
-        _cast_text(node.expression, _TIMESTAMP)
-    elif isinstance(node, MOMENTS):
-        _cast_text(node.this, _TIMESTAMP)
 
 
 def _align(operands: list[exp.Expr]) -> None:
