@@ -34,6 +34,7 @@ class FeedKind:
             ``waiting_since`` is not null. Workers ask it every second, so it should read no large table.
         acts_at: ``module:expression``, as ``waiting_since``: when the reader is called even if no row waits; null, or
             none: never.
+        rest: how long a feed waits after it has acted, so that it acts on more rows at once.
     """
 
     name: str
@@ -43,6 +44,7 @@ class FeedKind:
     reads_one_row: bool = False
     has_rows: str | None = None
     acts_at: str | None = None
+    rest: timedelta = timedelta(0)
 
 
 # A feed for each ended job that has a webhook, whose one row is the end of the job. So no call waits for the pauses of
@@ -70,6 +72,8 @@ SEGMENT_SUBSCRIPTION = FeedKind(
     has_rows="openprofiles.store.segment_subscriptions:CHANGES_WAIT",
     acts_at="openprofiles.store.segment_subscriptions:LOOKS_AT_ALL_AT",
     reader="openprofiles.worker.segment_changes:follow_segment",
+    # A load writes ten chunks a second.
+    rest=timedelta(seconds=1),
     pauses=_PAUSES_OF_SEGMENTS,
 )
 # A feed for each domain whose segments have a stream, which sends their events to it.

@@ -7,6 +7,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -413,3 +414,18 @@ def test_feeds_that_are_over_cost_nothing_when_others_are_looked_for(store: Stor
         driver.set_progress_handler(None, 0)
 
     assert (is_due, len(hundreds) < 10) == (False, True)
+
+
+def test_a_feed_that_rests_acts_on_more_rows_at_once(
+    store: Store, domain: Domain, worker: Feeds, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FEEDS, TOY.name, replace(TOY, rest=MINUTE))
+    add(store, domain, 1)
+    write(store, domain, 1)
+    assert worker.act_next()
+    write(store, domain, 2)
+    early = worker.act_next()
+    clock.now += MINUTE
+
+    assert (early, worker.act_next()) == (False, True)
+    assert toy_feed.acted == {1: [1, 2, 3]}

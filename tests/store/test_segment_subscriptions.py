@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import by_hand
 from by_hand import At
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.facts.records import Domain
-from openprofiles.feed_kinds import FEEDS, SEGMENT_STREAM
+from openprofiles.feed_kinds import FEEDS, SEGMENT_STREAM, SEGMENT_SUBSCRIPTION
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
 from openprofiles.segments import membership_changes, subscriptions
@@ -143,8 +144,10 @@ def shop(store: Store) -> Shop:
 
 @pytest.fixture(autouse=True)
 def no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the feeds of streams, which tests/acceptance has."""
+    """Leave out the feeds of streams, which tests/acceptance has, and the rest between two acts."""
     monkeypatch.delitem(FEEDS, SEGMENT_STREAM.name)
+    without_rest = dataclasses.replace(SEGMENT_SUBSCRIPTION, rest=timedelta(0))
+    monkeypatch.setitem(FEEDS, SEGMENT_SUBSCRIPTION.name, without_rest)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def move_feed(connection: Connection, held: HeldFeed, number: int, *, now: datet
     values = {"number": number, "last_error": None, "moved_at": now, "given_up_at": None}
     if FEEDS[held.name].reads_one_row:
         return _release(connection, held, next_attempt_at=None, **values)
-    return _release(connection, held, next_attempt_at=now, attempts=0, **values)
+    return _release(connection, held, next_attempt_at=now + FEEDS[held.name].rest, attempts=0, **values)
 
 
 def record_failure(

@@ -77,8 +77,9 @@ def read_members_among(
 ) -> dict[int, str]:
     """Read the ids of members with these row numbers, by row number."""
     dialect = connection.dialect.name
-    if isinstance(pids, range):
-        is_row = sql("p.pid between {0} and {1}", pids.start, pids.stop - 1)
+    if pids and pids[-1] - pids[0] + 1 == len(pids):
+        # In the order of the table: a load has created them one after the other.
+        is_row = sql("p.pid between {0} and {1}", pids[0], pids[-1])
     else:
         is_row = is_among(dialect, pids)
     query = sql(

@@ -38,7 +38,7 @@ from openprofiles.worker.feeds import FeedFailed, FeedLost, FeedWork
 # A reader must end well within its lease.
 _SECONDS_AT_A_TIME = 5.0
 # Each takes some microseconds for each condition, and memory for its number.
-_PROFILES_AT_ONCE = 5_000
+_PROFILES_AT_ONCE = 10_000
 
 _logger = EventLogger("openprofiles.worker.segments")
 
@@ -46,6 +46,11 @@ _logger = EventLogger("openprofiles.worker.segments")
 def follow_segment(work: FeedWork, held: HeldFeed) -> int:
     """Find which profiles have joined or left a segment; return the number of the last change that was looked at."""
     return _Follower(work, held).follow()
+
+
+def _slices(pids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(pids), _PROFILES_AT_ONCE):
+        yield pids[start : start + _PROFILES_AT_ONCE]
 
 
 class _Follower:
@@ -110,22 +115,27 @@ class _Follower:
             rows.count_scheduled_run(connection, subscription)
 
     def _look_at_changed(self) -> int:
-        """Look at profiles that were changed; return the number of the last change."""
-        held = self._held
-        with self._work.store.read() as connection:
-            changed = read_changed_after(connection, held.domain_id, held.number, most_pids=_PROFILES_AT_ONCE)
-            last_number = read_last_change_number(connection, held.domain_id)
-        if changed is None or changed.first_number > held.number + 1:
-            # The log is not kept for so long. What was missed is found by a look at all profiles.
-            with self._writing() as session:
-                rows.change_subscription(session.connection, self._subscription, scanned_pid=0)
-            return last_number if changed is None else changed.first_number - 1
-        for start in range(0, len(changed.pids), _PROFILES_AT_ONCE):
-            for changes in self._find(changed.pids[start : start + _PROFILES_AT_ONCE], with_their_events=True):
-                if changes:
-                    with self._writing() as session:
-                        write_changes(session, self._subscription, changes, is_live=True)
-        return changed.last_number
+        """Look at profiles that were changed, for as long as there is time; return the number of the last change."""
+        held, number = self._held, self._held.number
+        while True:
+            with self._work.store.read() as connection:
+                changed = read_changed_after(connection, held.domain_id, number, most_pids=_PROFILES_AT_ONCE)
+                last_number = read_last_change_number(connection, held.domain_id)
+            if number == last_number:
+                return number
+            if changed is None or changed.first_number > number + 1:
+                # The log is not kept for so long. What was missed is found by a look at all profiles.
+                with self._writing() as session:
+                    rows.change_subscription(session.connection, self._subscription, scanned_pid=0)
+                return last_number if changed is None else changed.first_number - 1
+            for pids in _slices(changed.pids):
+                for changes in self._find(pids, with_their_events=True):
+                    if changes:
+                        with self._writing() as session:
+                            write_changes(session, self._subscription, changes, is_live=True)
+            number = changed.last_number
+            if time.monotonic() > self._ends_at:
+                return number
 
     def _find(self, pids: Sequence[int] | range, *, with_their_events: bool) -> list[list[MembershipChange]]:
         """Find changes among profiles, in parts that are written in one transaction each; at least one part."""
