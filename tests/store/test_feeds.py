@@ -429,3 +429,24 @@ def test_a_feed_that_rests_acts_on_more_rows_at_once(
 
     assert (early, worker.act_next()) == (False, True)
     assert toy_feed.acted == {1: [1, 2, 3]}
+
+
+def test_a_reader_that_fails_after_some_rows_waits_and_goes_on_behind_them(
+    store: Store, domain: Domain, worker: Feeds, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, domain, 1)
+    write(store, domain, 2)
+
+    def fail(_work: FeedWork, held: HeldFeed) -> int:
+        toy_feed.act(held, [1])
+        raise FeedFailed("The second one was not taken.", moved_to=1)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(toy_feed, "read", fail)
+        assert worker.act_next()
+    early = worker.act_next()
+    assert (early, numbers(store), health(store).failing) == (False, {1: 1}, 1)
+    clock.now += MINUTE
+
+    assert worker.act_next()
+    assert (toy_feed.acted, health(store).failing) == ({1: [1, 2]}, 0)

@@ -283,11 +283,8 @@ def test_what_time_alone_changes_is_found_when_all_profiles_are_looked_at(shop: 
 
 
 def test_a_look_at_all_profiles_goes_on_where_it_stopped(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openprofiles.store.profile_sets.CHUNK_BITS", 1)
-    monkeypatch.setattr("openprofiles.store.profile_sets.CHUNK_SIZE", 2)
-    monkeypatch.setattr("openprofiles.segments.membership_changes.CHUNK_BITS", 1)
-    monkeypatch.setattr(segment_changes, "CHUNK_BITS", 1)
-    # Each act looks at one chunk.
+    monkeypatch.setattr(segment_changes, "_SCANNED_AT_ONCE", 2)
+    # Each act looks at one piece.
     monkeypatch.setattr(segment_changes, "_SECONDS_AT_A_TIME", -1.0)
     gold = [shop.create(GOLD) for _ in range(7)]
     associate(shop)

@@ -117,6 +117,9 @@ def test_a_query_counts_only_living_profiles_of_its_domain_each_once(shop: Shop)
     assert shop.count(GOLD).member_count == 1
     assert shop.count("select profile_id from profile where attributes.visits > 9").member_count == 1
     assert shop.count("select a.profile_id from profile a, profile b").member_count == 2
+    assert shop.count("select profile_id from profile where attributes['Tier'] is null").member_count == 2
+    both = "select profile_id from profile where attributes['Tier'] = 'gold' or attributes['tier'] = 'gold'"
+    assert shop.count(both).member_count == 1
     # Ids that are written down are of the domain, or of nobody.
     written = f"select '{other.profile_id}' as profile_id from profile union select '{ann}' from profile"
     assert shop.count(written).member_count == 1

@@ -22,6 +22,7 @@ from openprofiles.store.segment_subscriptions import Subscription, count_events
 
 # To write these takes well under a tenth of a second.
 _CHANGES_AT_ONCE = 2_000
+_CHUNKS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,6 @@ class MembershipChange:
     event: NewEvent | None = None
 
 
-def chunk_range(chunk: int) -> range:
-    """Return the row numbers of a chunk of a set of profiles."""
-    return range(chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS)
-
-
 def find_changes(
     session: Reading, subscription: Subscription, expression: Expression, pids: Sequence[int] | range
 ) -> list[MembershipChange]:
@@ -50,7 +46,8 @@ def find_changes(
     They are compared with the members that were known when they were looked at last.
 
     Args:
-        pids: row numbers, some of which may be of no profile: at most a few thousand, or those of one chunk.
+        pids: row numbers, some of which may be of no profile: at most a few thousand, or a range within one chunk of a
+            set of profiles.
 
     Raises:
         InvalidRequest: the segment builds on something that was deleted.
@@ -61,7 +58,7 @@ def find_changes(
     members = read_members_among(connection, domain_id, expression, surroundings, pids)
     of_set = (connection, domain_id, SetOwner.SUBSCRIPTION, subscription.definition_id)
     if isinstance(pids, range):
-        known = chunk_members(*of_set, pids.start >> CHUNK_BITS)
+        known = {pid for pid in chunk_members(*of_set, pids.start >> CHUNK_BITS) if pid in pids}
     else:
         known = members_among(*of_set, pids)
     joined = [MembershipChange(pid, has_joined=True) for pid in members.keys() - known]
@@ -69,13 +66,26 @@ def find_changes(
     return sorted(joined + left, key=lambda change: change.pid)
 
 
+def _parts(changes: Sequence[MembershipChange]) -> Iterator[list[MembershipChange]]:
+    """Yield changes in parts that touch few chunks of the set."""
+    part: list[MembershipChange] = []
+    chunks: set[int] = set()
+    for change in changes:
+        chunks.add(change.pid >> CHUNK_BITS)
+        if len(part) == _CHANGES_AT_ONCE or len(chunks) > _CHUNKS_AT_ONCE:
+            yield part
+            part, chunks = [], {change.pid >> CHUNK_BITS}
+        part.append(change)
+    if part:
+        yield part
+
+
 def with_events(
     session: Reading, subscription: Subscription, changes: Sequence[MembershipChange]
 ) -> Iterator[list[MembershipChange]]:
     """Yield changes with their events, as many at once as one transaction writes."""
     connection, domain_id = session.connection, session.domain.domain_id
-    for start in range(0, len(changes), _CHANGES_AT_ONCE):
-        some = changes[start : start + _CHANGES_AT_ONCE]
+    for some in _parts(changes):
         pids = [change.pid for change in some]
         ids = read_ids_of_removed(connection, domain_id, pids) | read_ids(connection, domain_id, pids)
         previous = read_previous_times(connection, domain_id, subscription.definition_id, pids)

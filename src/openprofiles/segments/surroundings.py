@@ -38,7 +38,9 @@ def sql_surroundings(session: Reading, *, among: Sequence[int] | range | None = 
     @cache
     def of_job(relation: JobRelation, job_id: str) -> Sql:
         if relation is JobRelation.EXPORTED:
-            return is_among(session.connection.dialect.name, set_members(*_exported_set(session, job_id)))
+            of_set = _exported_set(session, job_id)
+            exported = set_members(*of_set) if among is None else sorted(members_among(*of_set, among))
+            return is_among(session.connection.dialect.name, exported)
         return is_of_job_sql(session.connection, _find_job(session, job_id), relation)
 
     return Surroundings(

@@ -100,6 +100,12 @@ def is_held(connection: Connection, held: HeldFeed) -> bool:
     return connection.execute(query).one_or_none() is not None
 
 
+def renew_lease(connection: Connection, held: HeldFeed, now: datetime) -> bool:
+    """Hold a feed for another ``LEASE``; False if it is no longer held."""
+    renewing = update(feed).where(*_is_ours(held), feed.c.next_attempt_at.is_not(None))
+    return connection.execute(renewing.values(next_attempt_at=now + LEASE)).rowcount > 0
+
+
 def has_due_feed(connection: Connection, now: datetime) -> bool:
     """Return whether a feed is due; a read, so that an idle worker takes no lock."""
     return _prepared(tuple(FEEDS.values())).one_or_none(connection, now=now) is not None
@@ -132,12 +138,19 @@ def move_feed(connection: Connection, held: HeldFeed, number: int, *, now: datet
 
 
 def record_failure(
-    connection: Connection, held: HeldFeed, error: str, *, next_attempt_at: datetime | None, now: datetime
+    connection: Connection,
+    held: HeldFeed,
+    error: str,
+    *,
+    next_attempt_at: datetime | None,
+    now: datetime,
+    number: int | None = None,
 ) -> bool:
     """Record that an attempt has failed, and release the feed; False if its lease was lost or it is over.
 
     Args:
         next_attempt_at: None gives the feed up.
+        number: of the last row acted on before; None: there was none.
     """
     given_up_at = now if next_attempt_at is None else None
     values = {
@@ -145,6 +158,7 @@ def record_failure(
         "last_error": error,
         "next_attempt_at": next_attempt_at,
         "given_up_at": given_up_at,
+        "number": held.number if number is None else number,
     }
     return _release(connection, held, feed.c.next_attempt_at.is_not(None), **values)
 

@@ -43,12 +43,14 @@ class FeedFailed(Exception):
 
     Args:
         is_final: gives the feed up.
+        moved_to: the number of the last row that was acted on before; None: there was none.
         about: for the log.
     """
 
-    def __init__(self, message: str, *, is_final: bool = False, **about: Any) -> None:
+    def __init__(self, message: str, *, is_final: bool = False, moved_to: int | None = None, **about: Any) -> None:
         super().__init__(message)
         self.is_final = is_final
+        self.moved_to = moved_to
         self.about = about
 
 
@@ -135,7 +137,9 @@ class Feeds:
         is_final = failure.is_final or is_over
         next_attempt_at = None if is_final else now + kind.pauses[min(held.attempts, len(kind.pauses)) - 1]
         with self._work.store.write() as connection:
-            feeds.record_failure(connection, held, str(failure), next_attempt_at=next_attempt_at, now=now)
+            feeds.record_failure(
+                connection, held, str(failure), next_attempt_at=next_attempt_at, now=now, number=failure.moved_to
+            )
         event = f"{kind.name}_given_up" if is_final else f"{kind.name}_failed"
         _logger.warning(event, **failure.about, attempt=held.attempts, fault=str(failure))
 

@@ -18,7 +18,6 @@ from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import segment_expression
 from openprofiles.segments.membership_changes import (
     MembershipChange,
-    chunk_range,
     find_changes,
     with_events,
     write_changes,
@@ -27,9 +26,8 @@ from openprofiles.store import segment_subscriptions as rows
 from openprofiles.store.connections import Connection
 from openprofiles.store.definitions import read_definition_name
 from openprofiles.store.domains import find_domain_by_number, lock_domain
-from openprofiles.store.feeds import HeldFeed, is_held
+from openprofiles.store.feeds import HeldFeed, is_held, renew_lease
 from openprofiles.store.profile_changes import read_changed_after, read_last_change_number
-from openprofiles.store.profile_sets import CHUNK_BITS
 from openprofiles.store.row_sequence import last_reserved
 from openprofiles.store.segment_subscriptions import Subscription
 from openprofiles.store.subscription_states import SubscriptionStatus
@@ -39,6 +37,7 @@ from openprofiles.worker.feeds import FeedFailed, FeedLost, FeedWork
 _SECONDS_AT_A_TIME = 5.0
 # Each takes some microseconds for each condition, and memory for its number.
 _PROFILES_AT_ONCE = 10_000
+_SCANNED_AT_ONCE = 1 << 14
 
 _logger = EventLogger("openprofiles.worker.segments")
 
@@ -89,15 +88,16 @@ class _Follower:
         with self._work.store.read() as connection:
             last_pid = last_reserved(connection)
         while True:
-            chunk = scanned_pid >> CHUNK_BITS
-            is_last = chunk_range(chunk).stop > last_pid
-            parts = self._find(chunk_range(chunk), with_their_events=not is_first)
+            # Pieces of a chunk: a segment over calculated attributes reads every object of their profiles.
+            piece = range(scanned_pid, scanned_pid + _SCANNED_AT_ONCE)
+            is_last = piece.stop > last_pid
+            parts = self._find(piece, with_their_events=not is_first)
             for number, changes in enumerate(parts, start=1):
                 with self._writing() as session:
                     write_changes(session, self._subscription, changes, is_live=False)
                     if number == len(parts):
-                        self._note_scanned(session, chunk_range(chunk).stop, is_first=is_first, is_last=is_last)
-            scanned_pid = chunk_range(chunk).stop
+                        self._note_scanned(session, piece.stop, is_first=is_first, is_last=is_last)
+            scanned_pid = piece.stop
             if is_last or time.monotonic() > self._ends_at:
                 return
 
@@ -106,7 +106,9 @@ class _Follower:
         if not is_last:
             rows.change_subscription(connection, subscription, scanned_pid=scanned_pid)
             return
-        next_at = session.now + timedelta(hours=subscription.interval_hours)
+        # As it is now: it may have been changed since this act began.
+        interval_hours = self._find_subscription(connection).interval_hours
+        next_at = session.now + timedelta(hours=interval_hours)
         rows.change_subscription(
             connection, subscription, scanned_pid=None, status=SubscriptionStatus.RUNNING.value, next_at=next_at
         )
@@ -139,6 +141,9 @@ class _Follower:
 
     def _find(self, pids: Sequence[int] | range, *, with_their_events: bool) -> list[list[MembershipChange]]:
         """Find changes among profiles, in parts that are written in one transaction each; at least one part."""
+        with self._work.store.write() as connection:
+            if not renew_lease(connection, self._held, self._work.clock()):
+                raise FeedLost
         with self._work.store.read() as connection:
             session = Reading(connection=connection, domain=self._find_domain(connection), now=self._work.clock())
             expression = segment_expression(session, self._name)

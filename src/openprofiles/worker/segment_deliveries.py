@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.logs import EventLogger
 from openprofiles.master_key import DecryptionError
 from openprofiles.segments.definitions import SEGMENT_TYPE
 from openprofiles.segments.subscriptions import is_kinesis_arn
 from openprofiles.store import segment_subscriptions as rows
+from openprofiles.store.connections import Connection
 from openprofiles.store.domains import find_domain_by_number
-from openprofiles.store.feeds import HeldFeed
+from openprofiles.store.feeds import HeldFeed, renew_lease
 from openprofiles.store.segment_events import SegmentEvent, last_event_number, read_events_after
 from openprofiles.store.segment_subscriptions import Stream
 from openprofiles.store.webhooks import find_webhook
 from openprofiles.uploads.webhook_url import parse_webhook_url
 from openprofiles.uploads.webhooks import decrypt_webhook_secret
-from openprofiles.worker.feeds import FeedFailed, FeedWork
+from openprofiles.worker.feeds import FeedFailed, FeedLost, FeedWork
 from openprofiles.worker.webhook_post import DeliveryFailed, post, signed_headers
 
 # What a request to Kinesis may have.
 _RECORDS_AT_ONCE = 500
 # A reader must end well within its lease.
 _SECONDS_AT_A_TIME = 10.0
-
-_logger = EventLogger("openprofiles.worker.segments")
 
 
 class _Destination(Protocol):
@@ -57,37 +56,43 @@ def deliver_events(work: FeedWork, held: HeldFeed) -> int:
         destination = _open(work, held, stream)
         if stream.probed_at is None:
             destination.probe()
-            with work.store.write() as connection:
+            with _holding(work, held) as connection:
                 rows.note_probe(connection, held.domain_id, work.clock())
         while time.monotonic() < ends_at:
-            with work.store.read() as connection:
+            # A late answer must not let another worker overtake this one, nor an ended stream get more events.
+            with _holding(work, held) as connection:
                 last = last_event_number(connection, held.domain_id)
                 events = _of_different_profiles(read_events_after(connection, held.domain_id, number, _RECORDS_AT_ONCE))
             if not events:
                 # Those that are left out are of segments that were deleted.
                 return last
-            records = [_record_of(work, domain.name, event) for event in events]
-            taken = destination.send(records)
+            taken = destination.send([_record_of(work, domain.name, event) for event in events])
             number = events[taken - 1].number if taken else number
             if taken < len(events):
-                return _note_failure(work, held, number, "The destination did not take all records.", domain.name)
+                raise _failed(work, held, number, "The destination did not take all records.", domain.name)
     except (DeliveryFailed, DecryptionError, InvalidRequest) as error:
-        return _note_failure(work, held, number, str(error), domain.name)
+        raise _failed(work, held, number, str(error), domain.name) from error
     return number
 
 
-def _note_failure(work: FeedWork, held: HeldFeed, number: int, fault: str, domain_name: str) -> int:
-    """Count a failed attempt; return the number of the last event that was taken before it.
+@contextmanager
+def _holding(work: FeedWork, held: HeldFeed) -> Iterator[Connection]:
+    """Begin a transaction, and hold the feed for as long as one request may take.
 
     Raises:
-        FeedFailed: none was taken, so that there is a pause.
+        FeedLost: another worker has the feed, or the stream was disassociated.
     """
     with work.store.write() as connection:
+        if not renew_lease(connection, held, work.clock()):
+            raise FeedLost
+        yield connection
+
+
+def _failed(work: FeedWork, held: HeldFeed, number: int, fault: str, domain_name: str) -> FeedFailed:
+    """Count a failed attempt; return what ends the act after the events that were taken."""
+    with work.store.write() as connection:
         rows.note_failed_notifications(connection, held.domain_id, 1)
-    if number == held.number:
-        raise FeedFailed(fault, domain=domain_name)
-    _logger.warning("segment_stream_failed", domain=domain_name, fault=fault)
-    return number
+    return FeedFailed(fault, moved_to=number, domain=domain_name)
 
 
 def _of_different_profiles(events: Sequence[SegmentEvent]) -> list[SegmentEvent]:

@@ -19,7 +19,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from openprofiles.errors import InvalidRequest
 from openprofiles.logs import EventLogger
 from openprofiles.segments.sql.functions import ALLOWED, ALLOWED_BY_NAME
-from openprofiles.segments.sql.tables import PROFILE, PROFILE_ID, TEXT, SqlTable, plain
+from openprofiles.segments.sql.tables import OWN_COLUMNS, PROFILE, PROFILE_ID, TEXT, SqlTable, plain
 from openprofiles.segments.sql.text_values import translate
 from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 
@@ -73,12 +73,13 @@ class CheckedQuery:
     Attributes:
         text: in DuckDB's dialect; a column of its result is the id of a profile.
         id_column: the name of that column.
-        columns: by the name of the table, the columns that it reads. ``Attributes.<name>`` are custom attributes.
+        columns: what it reads, by the name of the table: from the name of the column in DuckDB to where it comes from,
+            a column of the table or ``Attributes.<name>``. DuckDB ignores the case of names.
     """
 
     text: str
     id_column: str
-    columns: Mapping[str, frozenset[str]]
+    columns: Mapping[str, Mapping[str, str]]
 
 
 def check_query(text: str, tables: Sequence[SqlTable], now: datetime) -> CheckedQuery:
@@ -251,8 +252,7 @@ class _Resolver:
 
     def __init__(self, tables: Sequence[SqlTable]) -> None:
         self._tables = tables
-        self._by_plain_name = {plain(name): table for table in tables for name in table.names}
-        self._columns: dict[str, set[str]] = {}
+        self._columns: dict[str, dict[str, str]] = {}
 
     def resolve(self, tree: exp.Query, now: datetime) -> CheckedQuery:
         for scope in traverse_scope(tree):
@@ -267,8 +267,7 @@ class _Resolver:
             table.name: dict.fromkeys(self._columns.get(table.name, ()), TEXT) | dict(table.types)
             for table in self._tables
         }
-        columns = {name: frozenset(found) for name, found in self._columns.items()}
-        return CheckedQuery(translate(tree, types, now), id_column, columns)
+        return CheckedQuery(translate(tree, types, now), id_column, self._columns)
 
     def _resolve_scope(self, scope: Scope, *, is_root: bool) -> None:
         sources = {alias: self._source(node, source) for alias, (node, source) in scope.selected_sources.items()}
@@ -286,7 +285,9 @@ class _Resolver:
             raise _fault_at("Only tables and queries can stand here.", node)
         if source.args.get("db") or source.args.get("catalog"):
             raise _fault_at("A table has no schema here. Write its name alone.", source)
-        table = self._by_plain_name.get(plain(source.name))
+        by_name = {name: one for one in reversed(self._tables) for name in one.names}
+        name = _find_name(source.name, by_name, source)
+        table = by_name[name] if name is not None else None
         if table is None:
             names = [one.name for one in self._tables]
             raise _fault_at(
@@ -295,7 +296,7 @@ class _Resolver:
         alias = source.alias_or_name
         source.set("this", exp.to_identifier(table.name, quoted=True))
         source.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-        self._columns.setdefault(table.name, set()).add(PROFILE_ID)
+        self._columns.setdefault(table.name, {})[PROFILE_ID] = PROFILE_ID
         return table
 
     def _resolve_column(
@@ -335,7 +336,11 @@ class _Resolver:
                 column.meta[_IS_RESOLVED] = False
             return
         alias, name, node = found[0]
-        node.replace(_column(name, alias))
+        made: exp.Expr = _column(name, alias)
+        if node.parent is scope.expression and node.arg_key == "expressions":
+            # It keeps its name in the result.
+            made = exp.alias_(made, exp.to_identifier(path[-1], quoted=True))
+        node.replace(made)
 
     def _find_in(
         self, source: SqlTable | Scope, path: Sequence[str], top: exp.Expr, column: exp.Column
@@ -347,14 +352,22 @@ class _Resolver:
             return None if name is None else (name, top)
         if source.name == PROFILE and plain(path[0]) == _ATTRIBUTES:
             attribute, node = _attribute_of(path, top, column)
-            self._columns[source.name].add(attribute)
-            return attribute, node
-        by_plain_name = {plain(name): name for name in source.columns}
-        name = by_plain_name.get(plain(".".join(path)))
-        if name is None:
-            return None
-        self._columns[source.name].add(name)
-        return name, top
+            return self._name_in_duckdb(source, attribute), node
+        name = _find_name(".".join(path), source.columns, column)
+        return None if name is None else (self._name_in_duckdb(source, name), top)
+
+    def _name_in_duckdb(self, table: SqlTable, source: str) -> str:
+        """Return the name of a column, which is made up where others choose it: names may differ in case only."""
+        columns = self._columns[table.name]
+        if source in (OWN_COLUMNS if table.object_type else table.columns):
+            columns[source] = source
+            return source
+        for name, other in columns.items():
+            if other == source:
+                return name
+        made = f"c{len(columns)}"
+        columns[made] = source
+        return made
 
     def _no_column(self, column: exp.Column, sources: Iterable[SqlTable | Scope]) -> SqlFault:
         name = ".".join(_whole_path(column)[1])
@@ -382,6 +395,19 @@ def _columns_after_grouping(scope: Scope) -> Iterator[exp.Column]:
 def _query_of(scope: Scope) -> exp.Query:
     assert isinstance(scope.expression, exp.Query)
     return scope.expression
+
+
+def _find_name(given: str, names: Iterable[str], node: exp.Expr) -> str | None:
+    """Find a name as it is written, or else the only similar one."""
+    known = list(names)
+    if given in known:
+        return given
+    same = [name for name in known if plain(name) == plain(given)]
+    exact = [name for name in same if name.lower() == given.lower()]
+    found = exact if len(exact) == 1 else same
+    if len(found) > 1:
+        raise _fault_at(f"{given} may mean {' or '.join(sorted(found))}. Write it as it is, in back quotes.", node)
+    return found[0] if found else None
 
 
 def _names_in(source: SqlTable | Scope) -> Iterator[str]:

@@ -6,13 +6,14 @@ That process may take neither too much memory nor too long: it is watched, and k
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ import pyarrow as pa
 
 from openprofiles.calculated.object_values import ObjectValues
 from openprofiles.calculated.profile_values import ObjectType
-from openprofiles.errors import InvalidRequest
+from openprofiles.errors import Busy, InvalidRequest
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.sql import sandbox_exits
 from openprofiles.segments.sql.query_check import MEMBER, CheckedQuery
@@ -58,7 +59,8 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-_LIMITS_OF_CHECKS = Limits(seconds=10)
+_LIMITS_OF_CHECKS = Limits(seconds=5)
+_CHECK_PATIENCE_SECONDS = 5.0
 # A server has many threads for requests, and a check takes a tenth of a second of a processor.
 _CHECKS = threading.BoundedSemaphore(2)
 
@@ -68,14 +70,22 @@ def require_runs(query: CheckedQuery, tables: Sequence[SqlTable]) -> None:
 
     Raises:
         InvalidRequest: it does not; the message says why.
+        Busy: too many queries are being checked.
     """
     statements = []
     for table in tables:
         if table.name in query.columns:
-            columns = (f"{_quoted(name)} {table.types.get(name, TEXT)}" for name in query.columns[table.name])
+            columns = (
+                f"{_quoted(name)} {table.types.get(source, TEXT)}" for name, source in query.columns[table.name].items()
+            )
             statements.append(f"create table {_quoted(table.name)} ({', '.join(columns)})")
-    with _CHECKS, tempfile.TemporaryDirectory() as folder:
-        _run(Path(folder), query.text, empty_tables=statements, limits=_LIMITS_OF_CHECKS)
+    if not _CHECKS.acquire(timeout=_CHECK_PATIENCE_SECONDS):
+        raise Busy("Other SQL queries are being checked. Try again.")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _run(Path(folder), query.text, empty_tables=statements, limits=_LIMITS_OF_CHECKS)
+    finally:
+        _CHECKS.release()
 
 
 class QueryTables:
@@ -99,23 +109,29 @@ class QueryTables:
     def add_profiles(self, rows: ExportRows, session: Reading) -> None:
         """Read the profiles, of one state of the store. They are needed in any case, to know who is one."""
         table = self._tables[PROFILE]
-        names = sorted(self._query.columns.get(PROFILE, frozenset()) | {PROFILE_ID})
-        columns = {name: table.columns.get(name, name) for name in names}
+        columns = {
+            name: table.columns.get(source, source)
+            for name, source in {**self._query.columns.get(PROFILE, {}), PROFILE_ID: PROFILE_ID}.items()
+        }
         batches = read_profile_columns(rows, session.domain.domain_id, sql_surroundings(session), columns)
         values = [f"cast({ROW_NUMBER} as bigint) as {ROW_NUMBER}"]
-        values += [_as_moment(name) if name in table.types else _quoted(name) for name in names]
-        self._fill(PROFILE, [ROW_NUMBER, *names], batches, f"select {', '.join(values)} from batches")
+        values += [_as_moment(name) if name in table.types else _quoted(name) for name in columns]
+        self._fill(PROFILE, [ROW_NUMBER, *columns], batches, f"select {', '.join(values)} from batches")
 
     def add_objects(self, session: Reading) -> None:
         """Read the objects of the types that the query names, of profiles that were added."""
         for name in sorted(self._query.columns.keys() - {PROFILE}):
             table = self._tables[name]
-            columns = sorted(self._query.columns[name] - {PROFILE_ID, UPDATED_AT})
-            batches = _object_batches(session, table, columns)
+            fields = {
+                column: field
+                for column, field in self._query.columns[name].items()
+                if column not in (PROFILE_ID, UPDATED_AT)
+            }
+            batches = _object_batches(session, table, fields)
             values = ["p.pid", f"p.{PROFILE_ID}", f"{_as_moment('b.updated_at')}"]
-            values += [f"b.{_quoted(column)}" for column in columns]
+            values += [f"b.{_quoted(column)}" for column in fields]
             select = f"select {', '.join(values)} from batches b join {PROFILE} p on p.pid = cast(b.pid as bigint)"
-            self._fill(name, [ROW_NUMBER, UPDATED_AT, *columns], batches, select)
+            self._fill(name, [ROW_NUMBER, UPDATED_AT, *fields], batches, select)
 
     def find_members(self, limits: Limits = DEFAULT_LIMITS) -> list[int]:
         """Run the query; return the row numbers of its members, each once, ascending.
@@ -139,17 +155,17 @@ class QueryTables:
         self._connection.unregister("batches")
 
 
-def _object_batches(session: Reading, table: SqlTable, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _object_batches(session: Reading, table: SqlTable, fields: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
     of_type = ObjectType(session, str(table.object_type))
     if of_type.number is None:
         return
-    schema = pa.schema([(column, pa.string()) for column in (ROW_NUMBER, UPDATED_AT, *columns)])
+    schema = pa.schema([(column, pa.string()) for column in (ROW_NUMBER, UPDATED_AT, *fields)])
     rows: list[list[str | None]] = []
     for pid, _, updated_ms, text in read_objects(
         session.connection, session.domain.domain_id, of_type.number, session.now
     ):
         values = ObjectValues(text, of_type.fields)
-        rows.append([str(pid), str(updated_ms), *(_first(values, column) for column in columns)])
+        rows.append([str(pid), str(updated_ms), *(_first(values, field) for field in fields.values())])
         if len(rows) == _OBJECTS_AT_ONCE:
             yield _batch(rows, schema)
             rows = []
@@ -157,8 +173,8 @@ def _object_batches(session: Reading, table: SqlTable, columns: Sequence[str]) -
         yield _batch(rows, schema)
 
 
-def _first(values: ObjectValues, column: str) -> str | None:
-    return next(iter(values.texts(column)), None)
+def _first(values: ObjectValues, field: str) -> str | None:
+    return next(iter(values.texts(field)), None)
 
 
 def _batch(rows: Sequence[Sequence[str | None]], schema: pa.Schema) -> pa.RecordBatch:
@@ -216,14 +232,16 @@ def _run(folder: Path, query: str, *, empty_tables: Sequence[str] | None, limits
 def _require_success(status: int, watched: _Watched, message: str, limits: Limits) -> None:
     if status == sandbox_exits.DONE:
         return
-    if watched.took_memory or status == sandbox_exits.NO_MEMORY:
+    if watched.took_time or status == -signal.SIGXCPU:
+        raise QueryFailed(f"The query took more than {limits.seconds:g} seconds.")
+    # Another one kills processes only where the machine has no memory left.
+    if watched.took_memory or status in (sandbox_exits.NO_MEMORY, -signal.SIGKILL):
         gigabytes = limits.memory_bytes / 1_000_000_000
         raise QueryFailed(f"The query needed more than {gigabytes:g} GB of memory.")
-    if watched.took_time or status < 0:
-        raise QueryFailed(f"The query took more than {limits.seconds:g} seconds.")
     if status == sandbox_exits.NOT_VALID:
         raise QueryFailed(f"{MEMBER}: {message}")
-    raise QueryFailed(f"The query could not be run ({message or 'it ended without a reason'}).")
+    reason = message if status == sandbox_exits.FAULT else f"status {status}"
+    raise QueryFailed(f"The query could not be run ({reason}).")
 
 
 class _Watched:

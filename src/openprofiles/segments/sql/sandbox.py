@@ -7,19 +7,48 @@ process that started it watches its memory, since DuckDB's own limit does not ho
 
 from __future__ import annotations
 
+import ctypes
 import json
 import resource
+import signal
 import sys
+from typing import Any
 
 import duckdb
 
 from openprofiles.segments.sql import sandbox_exits
 
 _ROWS_AT_ONCE = 100_000
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
+    _end_with_parent()
     request = json.loads(sys.stdin.readline())
+    try:
+        _answer(request)
+    except duckdb.OutOfMemoryException:
+        return sandbox_exits.NO_MEMORY
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+        # It names parts of the query, no values.
+        sys.stderr.write(str(error).splitlines()[0])
+        return sandbox_exits.NOT_VALID
+    except Exception as error:  # noqa: BLE001 (nothing is hidden: the status says that it failed)
+        # Its message may have values of customers.
+        sys.stderr.write(type(error).__name__)
+        return sandbox_exits.FAULT
+    sys.stdout.flush()
+    return sandbox_exits.DONE
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process with the one that watches it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl failed")
+
+
+def _answer(request: dict[str, Any]) -> None:
     seconds, empty_tables = request["seconds"], request["empty_tables"]
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -43,25 +72,12 @@ def main() -> int:
     # Of this process; the query has no way to name either.
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-    try:
-        if empty_tables is not None:
-            connection.execute(f"explain {request['query']}").fetchall()
-            return sandbox_exits.DONE
-        result = connection.execute(request["query"])
-        while rows := result.fetchmany(_ROWS_AT_ONCE):
-            sys.stdout.buffer.write(b"".join(number.to_bytes(8, "little") for (number,) in rows))
-    except duckdb.OutOfMemoryException:
-        return sandbox_exits.NO_MEMORY
-    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
-        # It names parts of the query, no values.
-        sys.stderr.write(str(error).splitlines()[0])
-        return sandbox_exits.NOT_VALID
-    except duckdb.Error as error:
-        # Its message may have values of customers.
-        sys.stderr.write(type(error).__name__)
-        return sandbox_exits.FAULT
-    sys.stdout.flush()
-    return sandbox_exits.DONE
+    if empty_tables is not None:
+        connection.execute(f"explain {request['query']}").fetchall()
+        return
+    result = connection.execute(request["query"])
+    while rows := result.fetchmany(_ROWS_AT_ONCE):
+        sys.stdout.buffer.write(b"".join(number.to_bytes(8, "little") for (number,) in rows))
 
 
 if __name__ == "__main__":

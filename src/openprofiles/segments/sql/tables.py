@@ -15,6 +15,8 @@ from openprofiles.profiles.session import Reading
 PROFILE = "profile"
 PROFILE_ID = "profile_id"
 CREATED_AT, UPDATED_AT = "created_at", "updated_at"
+# Of every table, whatever its fields are called.
+OWN_COLUMNS = (PROFILE_ID, CREATED_AT, UPDATED_AT)
 TEXT, MOMENT = "VARCHAR", "TIMESTAMP"
 
 # AWS does not say what its tables are called.
