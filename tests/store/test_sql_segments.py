@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import update
 
 import by_hand
 from by_hand import At
@@ -29,7 +29,8 @@ from openprofiles.store import job_queue, tables
 from openprofiles.store.connections import Store
 from openprofiles.store.leased_jobs import Lease
 from openprofiles.store.leased_store import LeasedStore
-from openprofiles.store.segment_runs import SegmentRun, remove_orphaned_sets
+from openprofiles.store.removal import remove_expired_jobs
+from openprofiles.store.segment_runs import SegmentRun
 from store.made_rows import NOW, make_domain
 from store.object_shop import ObjectShop
 
@@ -196,8 +197,9 @@ def test_an_export_of_any_segment_can_be_compared_with_another(shop: Shop) -> No
 
     # The sets go with their jobs.
     with shop.store.write() as connection:
-        connection.execute(delete(tables.job).where(tables.job.c.job_id == before.job_id))
-        remove_orphaned_sets(connection)
+        long_ago = update(tables.job).where(tables.job.c.job_id == before.job_id)
+        connection.execute(long_ago.values(completed_at=NOW - 400 * DAY))
+        remove_expired_jobs(connection, NOW)
         owners = connection.execute(tables.profile_set.select()).all()
     assert [one.number for one in owners] == [after.job_number]
 

@@ -23,7 +23,7 @@ def associate_stream_for_segments(
 ) -> aws.AssociateStreamForSegmentsResponse:
     """Send the events of the domain's segments to a Kinesis stream or a URL.
 
-    A worker tries the destination at once; GetStreamForSegments shows whether it can be reached.
+    A worker tries a Kinesis stream at once; GetStreamForSegments shows whether it can be reached.
 
     Errors:
         ResourceNotFoundException: no such domain.

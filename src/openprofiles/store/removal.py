@@ -32,9 +32,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.job_kinds import KINDS, UNDOS
+from openprofiles.job_kinds import KINDS, SEGMENT_SNAPSHOT, UNDOS
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
+from openprofiles.store.profile_sets import SetOwner, remove_set
 from openprofiles.store.tables import (
     FOR_EXPIRY_INDEX,
     definition,
@@ -170,7 +171,11 @@ def remove_deleted_definitions_step(connection: Connection, _now: datetime, limi
 def remove_expired_jobs(connection: Connection, now: datetime) -> None:
     """Remove jobs that their kind keeps for some days, once they own no other rows."""
     has_rows = (exists().where(table.c.upload_job_id == job.c.job_number) for table in tables_of(Owner.UPLOAD_JOB))
-    connection.execute(delete(job).where(_is_expired(now), ~or_(*has_rows)))
+    is_over = and_(_is_expired(now), ~or_(*has_rows))
+    exports = select(job.c.domain_id, job.c.job_number).where(is_over, job.c.kind == SEGMENT_SNAPSHOT.name)
+    for domain_id, number in connection.execute(exports).all():
+        remove_set(connection, domain_id, SetOwner.SNAPSHOT, number)
+    connection.execute(delete(job).where(is_over))
 
 
 def _is_expired(now: datetime) -> ColumnElement[bool]:

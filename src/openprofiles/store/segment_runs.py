@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.job_kinds import SEGMENT_SNAPSHOT, JobKind
 from openprofiles.store.job_queue import Job, columns_of
-from openprofiles.store.profile_sets import SetOwner
-from openprofiles.store.tables import job, profile_set, segment_run
+from openprofiles.store.tables import job, segment_run
 from openprofiles.store.upload_job_states import UploadJobStatus
 
 
@@ -79,12 +78,6 @@ def list_snapshots(
         query = query.where(job.c.job_number < before_number)
     rows = connection.execute(query.order_by(job.c.job_number.desc()).limit(limit))
     return [SegmentRun.of_row(row._asdict()) for row in rows]
-
-
-def remove_orphaned_sets(connection: Connection) -> None:
-    """Remove the sets of exports whose jobs are gone."""
-    has_job = exists().where(job.c.job_number == profile_set.c.number)
-    connection.execute(delete(profile_set).where(profile_set.c.owner == SetOwner.SNAPSHOT.value, ~has_job))
 
 
 def count_runs_since(connection: Connection, kind: JobKind, domain_id: int, since: datetime) -> int:

@@ -47,7 +47,6 @@ from openprofiles.store.removal import (
     remove_rows_of_ended_jobs_step,
 )
 from openprofiles.store.segment_events import remove_old_events_step
-from openprofiles.store.segment_runs import remove_orphaned_sets
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
     FILE_MISSING_MESSAGE,
@@ -357,7 +356,6 @@ class Worker:
             # Before the previews, by which they are known.
             upload_jobs.remove_abandoned_checks(connection, checked_before=now - _ABANDONED_CHECK_AGE)
             remove_expired_jobs(connection, now)
-            remove_orphaned_sets(connection)
             upload_jobs.forget_unstarted_files(connection, received_before=now - _UNSTARTED_FILE_AGE)
             limit_impossible_waits(connection, now)
             job_queue.limit_pauses(connection, now, _LONGEST_PAUSE)

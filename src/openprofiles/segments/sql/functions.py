@@ -1,7 +1,8 @@
 """The functions that queries of SQL segments may call.
 
-DuckDB computes each of them as Spark does, and none makes much more of what it is given. A function that is not listed
-is refused, also one that a later version of the parser knows.
+DuckDB computes each of them as Spark does, and none makes much more of what it is given. The translation does not
+repeat their arguments, which would grow with each level of nesting. A function that is not listed is refused, also one
+that a later version of the parser knows.
 """
 
 from __future__ import annotations
@@ -60,7 +61,6 @@ TEXTS: tuple[type[exp.Func], ...] = (
     exp.ConcatWs,
     exp.Contains,
     exp.EndsWith,
-    exp.Initcap,
     exp.Left,
     exp.Length,
     exp.Lower,
@@ -100,7 +100,6 @@ DATES: tuple[type[exp.Func], ...] = (
     exp.DayOfWeek,
     exp.DayOfYear,
     exp.Month,
-    exp.MonthsBetween,
     exp.TimeStrToTime,
     exp.TimeToStr,
     exp.TsOrDsAdd,

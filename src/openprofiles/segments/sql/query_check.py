@@ -6,6 +6,7 @@ refused with its line and column. DuckDB never sees the text of the caller, only
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,13 +20,15 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from openprofiles.errors import InvalidRequest
 from openprofiles.logs import EventLogger
 from openprofiles.segments.sql.functions import ALLOWED, ALLOWED_BY_NAME
-from openprofiles.segments.sql.tables import OWN_COLUMNS, PROFILE, PROFILE_ID, TEXT, SqlTable, plain
+from openprofiles.segments.sql.tables import OWN_COLUMNS, PROFILE_ID, TEXT, SqlTable, plain
 from openprofiles.segments.sql.text_values import translate
 from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 
 MEMBER = "SegmentSqlQuery"
 
 _logger = EventLogger("openprofiles.segments.sql")
+# It logs what it cannot read, which may be values of customers.
+logging.getLogger("sqlglot").disabled = True
 
 _LONGEST_REASON = 200
 _MAX_CHARACTERS = 50_000
@@ -209,6 +212,12 @@ def _check_content(node: exp.Expr) -> None:
         unit = node.this if isinstance(node, exp.Extract) else node.args.get("unit")
         if unit is None or unit.name.upper() not in _UNITS:
             raise _fault_at(f"Write one of these units: {', '.join(_UNITS)}.", node)
+    if isinstance(node, exp.StrPosition) and node.args.get("position"):
+        raise _fault_at("LOCATE takes two arguments here.", node)
+    if isinstance(node, exp.Substring) and any(
+        part.find(exp.Substring) for part in (node.args.get("start"), node.args.get("length")) if part
+    ):
+        raise _fault_at("SUBSTRING is not allowed in the second and third argument of SUBSTRING.", node)
     if isinstance(node, exp.Join) and node.kind in ("SEMI", "ANTI"):
         raise _fault_at(f"{node.kind} JOIN is not allowed. Write EXISTS or NOT EXISTS instead.", node)
 
@@ -255,6 +264,7 @@ class _Resolver:
         self._columns: dict[str, dict[str, str]] = {}
 
     def resolve(self, tree: exp.Query, now: datetime) -> CheckedQuery:
+        self._name_queries(tree)
         for scope in traverse_scope(tree):
             self._resolve_scope(scope, is_root=scope.expression is tree)
         for column in tree.find_all(exp.Column):
@@ -264,16 +274,46 @@ class _Resolver:
             raise _fault_at("Only attributes['name'] can have brackets.", bracket)
         id_column = _id_column_of(tree)
         types = {
-            table.name: dict.fromkeys(self._columns.get(table.name, ()), TEXT) | dict(table.types)
+            table.duckdb_name: dict.fromkeys(self._columns.get(table.duckdb_name, ()), TEXT) | dict(table.types)
             for table in self._tables
         }
         return CheckedQuery(translate(tree, types, now), id_column, self._columns)
+
+    def _name_queries(self, tree: exp.Query) -> None:
+        """Give queries in WITH and FROM names of ours: DuckDB ignores the case of names, and the parser does not."""
+        tables = {plain(name) for table in self._tables for name in table.names}
+        names: dict[str, str] = {}
+        for number, cte in enumerate(tree.find_all(exp.CTE)):
+            if cte.args["alias"].args.get("columns"):
+                raise _fault_at("A list of columns is not allowed here. Name them with AS in the query.", cte)
+            if plain(cte.alias) in tables or plain(cte.alias) in names:
+                raise _fault_at(f"The name {cte.alias} is taken by a table or another query. Choose another one.", cte)
+            names[plain(cte.alias)] = f"q{number}"
+            cte.args["alias"].set("this", exp.to_identifier(f"q{number}", quoted=True))
+        for table in tree.find_all(exp.Table):
+            name = names.get(plain(table.name)) if not table.args.get("db") else None
+            if table.args.get("alias") and table.args["alias"].args.get("columns"):
+                raise _fault_at("A list of columns is not allowed here.", table)
+            if name is not None:
+                alias = exp.to_identifier(table.alias or table.name, quoted=True)
+                table.set("alias", exp.TableAlias(this=alias))
+                table.set("this", exp.to_identifier(name, quoted=True))
+        for number, query in enumerate(tree.find_all(exp.Subquery)):
+            if query.args.get("alias") and query.args["alias"].args.get("columns"):
+                raise _fault_at("A list of columns is not allowed here. Name them with AS in the query.", query)
+            if isinstance(query.parent, exp.From | exp.Join) and not query.alias:
+                query.set("alias", exp.TableAlias(this=exp.to_identifier(f"s{number}", quoted=True)))
 
     def _resolve_scope(self, scope: Scope, *, is_root: bool) -> None:
         sources = {alias: self._source(node, source) for alias, (node, source) in scope.selected_sources.items()}
         for star in [one for one in _query_of(scope).selects if one.is_star]:
             _replace_star(star, sources, is_root=is_root)
         outputs = {plain(one.alias) for one in _query_of(scope).selects if isinstance(one, exp.Alias)}
+        for column in _columns_after_grouping(scope):
+            # Spark takes an output first there, but not as what a function adds up.
+            is_output = not column.table and plain(column.name) in outputs
+            if is_output and not isinstance(column.parent, exp.Dot) and column.find_ancestor(exp.AggFunc) is None:
+                column.replace(_output(column.name, scope))
         for column in [*scope.columns, *_columns_after_grouping(scope)]:
             if not column.meta.get(_IS_RESOLVED) and not isinstance(column.this, exp.Star):
                 self._resolve_column(column, scope, sources, outputs)
@@ -294,9 +334,9 @@ class _Resolver:
                 f"There is no table {source.name}.{_meant(source.name, names)} Tables: {', '.join(names)}.", source
             )
         alias = source.alias_or_name
-        source.set("this", exp.to_identifier(table.name, quoted=True))
+        source.set("this", exp.to_identifier(table.duckdb_name, quoted=True))
         source.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-        self._columns.setdefault(table.name, {})[PROFILE_ID] = PROFILE_ID
+        self._columns.setdefault(table.duckdb_name, {})[PROFILE_ID] = PROFILE_ID
         return table
 
     def _resolve_column(
@@ -350,7 +390,7 @@ class _Resolver:
             outputs = {plain(name): name for name in _query_of(source).named_selects}
             name = outputs.get(plain(path[-1])) if len(path) == 1 else None
             return None if name is None else (name, top)
-        if source.name == PROFILE and plain(path[0]) == _ATTRIBUTES:
+        if source.object_type is None and plain(path[0]) == _ATTRIBUTES:
             attribute, node = _attribute_of(path, top, column)
             return self._name_in_duckdb(source, attribute), node
         name = _find_name(".".join(path), source.columns, column)
@@ -358,7 +398,7 @@ class _Resolver:
 
     def _name_in_duckdb(self, table: SqlTable, source: str) -> str:
         """Return the name of a column, which is made up where others choose it: names may differ in case only."""
-        columns = self._columns[table.name]
+        columns = self._columns[table.duckdb_name]
         if source in (OWN_COLUMNS if table.object_type else table.columns):
             columns[source] = source
             return source
@@ -415,7 +455,7 @@ def _names_in(source: SqlTable | Scope) -> Iterator[str]:
         yield from _query_of(source).named_selects
         return
     yield from source.columns
-    if source.name == PROFILE:
+    if source.object_type is None:
         yield _ATTRIBUTES
 
 

@@ -26,7 +26,7 @@ from openprofiles.errors import Busy, InvalidRequest
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.sql import sandbox_exits
 from openprofiles.segments.sql.query_check import MEMBER, CheckedQuery
-from openprofiles.segments.sql.tables import MOMENT, PROFILE, PROFILE_ID, TEXT, UPDATED_AT, SqlTable
+from openprofiles.segments.sql.tables import MOMENT, PROFILE_ID, TEXT, UPDATED_AT, SqlTable
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.store.calculated_objects import read_objects
 from openprofiles.store.export_rows import ExportRows
@@ -74,11 +74,12 @@ def require_runs(query: CheckedQuery, tables: Sequence[SqlTable]) -> None:
     """
     statements = []
     for table in tables:
-        if table.name in query.columns:
+        if table.duckdb_name in query.columns:
             columns = (
-                f"{_quoted(name)} {table.types.get(source, TEXT)}" for name, source in query.columns[table.name].items()
+                f"{_quoted(name)} {table.types.get(source, TEXT)}"
+                for name, source in query.columns[table.duckdb_name].items()
             )
-            statements.append(f"create table {_quoted(table.name)} ({', '.join(columns)})")
+            statements.append(f"create table {table.duckdb_name} ({', '.join(columns)})")
     if not _CHECKS.acquire(timeout=_CHECK_PATIENCE_SECONDS):
         raise Busy("Other SQL queries are being checked. Try again.")
     try:
@@ -98,40 +99,41 @@ class QueryTables:
     def __init__(self, folder: Path, query: CheckedQuery, tables: Sequence[SqlTable]) -> None:
         self._folder = folder
         self._query = query
-        self._tables = {table.name: table for table in tables}
+        self._profiles, *types = tables
+        self._types = [table for table in types if table.duckdb_name in query.columns]
         self._connection = _open(folder / _DATABASE)
 
     @property
     def needs_objects(self) -> bool:
         """Whether the query reads objects."""
-        return bool(self._query.columns.keys() - {PROFILE})
+        return bool(self._types)
 
     def add_profiles(self, rows: ExportRows, session: Reading) -> None:
         """Read the profiles, of one state of the store. They are needed in any case, to know who is one."""
-        table = self._tables[PROFILE]
+        table = self._profiles
         columns = {
             name: table.columns.get(source, source)
-            for name, source in {**self._query.columns.get(PROFILE, {}), PROFILE_ID: PROFILE_ID}.items()
+            for name, source in {**self._query.columns.get(table.duckdb_name, {}), PROFILE_ID: PROFILE_ID}.items()
         }
         batches = read_profile_columns(rows, session.domain.domain_id, sql_surroundings(session), columns)
         values = [f"cast({ROW_NUMBER} as bigint) as {ROW_NUMBER}"]
         values += [_as_moment(name) if name in table.types else _quoted(name) for name in columns]
-        self._fill(PROFILE, [ROW_NUMBER, *columns], batches, f"select {', '.join(values)} from batches")
+        self._fill(table, [ROW_NUMBER, *columns], batches, f"select {', '.join(values)} from batches")
 
     def add_objects(self, session: Reading) -> None:
         """Read the objects of the types that the query names, of profiles that were added."""
-        for name in sorted(self._query.columns.keys() - {PROFILE}):
-            table = self._tables[name]
+        for table in self._types:
             fields = {
                 column: field
-                for column, field in self._query.columns[name].items()
+                for column, field in self._query.columns[table.duckdb_name].items()
                 if column not in (PROFILE_ID, UPDATED_AT)
             }
             batches = _object_batches(session, table, fields)
             values = ["p.pid", f"p.{PROFILE_ID}", f"{_as_moment('b.updated_at')}"]
             values += [f"b.{_quoted(column)}" for column in fields]
-            select = f"select {', '.join(values)} from batches b join {PROFILE} p on p.pid = cast(b.pid as bigint)"
-            self._fill(name, [ROW_NUMBER, UPDATED_AT, *fields], batches, select)
+            profiles = f"{self._profiles.duckdb_name} p on p.pid = cast(b.pid as bigint)"
+            select = f"select {', '.join(values)} from batches b join {profiles}"
+            self._fill(table, [ROW_NUMBER, UPDATED_AT, *fields], batches, select)
 
     def find_members(self, limits: Limits = DEFAULT_LIMITS) -> list[int]:
         """Run the query; return the row numbers of its members, each once, ascending.
@@ -141,17 +143,17 @@ class QueryTables:
         """
         self._connection.close()
         query = (
-            f"select {ROW_NUMBER} from {PROFILE} where {PROFILE_ID} in "
+            f"select {ROW_NUMBER} from {self._profiles.duckdb_name} where {PROFILE_ID} in "
             f"(select {_quoted(self._query.id_column)} from ({self._query.text}) as members)"
         )
         found = array("q", _run(self._folder, query, empty_tables=None, limits=limits))
         return sorted(found)
 
-    def _fill(self, name: str, columns: Sequence[str], batches: Iterator[pa.RecordBatch], select: str) -> None:
+    def _fill(self, table: SqlTable, columns: Sequence[str], batches: Iterator[pa.RecordBatch], select: str) -> None:
         schema = pa.schema([(column, pa.string()) for column in columns])
         reader = pa.RecordBatchReader.from_batches(schema, batches)
         self._connection.register("batches", reader)
-        self._connection.execute(f"create table {_quoted(name)} as {select}")
+        self._connection.execute(f"create table {table.duckdb_name} as {select}")
         self._connection.unregister("batches")
 
 

@@ -33,12 +33,19 @@ class SqlTable:
             objects, or the column itself.
         types: of the columns that are not texts.
         object_type: the name of the object type; None: the profiles.
+        number: of the tables of the domain.
     """
 
     names: tuple[str, ...]
     columns: Mapping[str, str]
     types: Mapping[str, str]
     object_type: str | None = None
+    number: int = 0
+
+    @property
+    def duckdb_name(self) -> str:
+        """What it is called in DuckDB, which ignores the case of names."""
+        return f"t{self.number}"
 
     @property
     def name(self) -> str:
@@ -57,7 +64,7 @@ def list_tables(session: Reading) -> list[SqlTable]:
     fields = {snake(field.path): field.path for field in FIELDS}
     own = {PROFILE_ID: PROFILE_ID, CREATED_AT: CREATED_AT, UPDATED_AT: UPDATED_AT}
     tables = [SqlTable(_NAMES_OF_PROFILE, own | fields, times)]
-    for definition in list_all_definitions(session, OBJECT_TYPE):
+    for number, definition in enumerate(list_all_definitions(session, OBJECT_TYPE), start=1):
         mapping = read_used_type(session, definition, None).mapping
         # A field of the same name as one of these cannot be asked for.
         columns = {field.name: field.name for field in mapping.fields.values()} | {
@@ -65,7 +72,7 @@ def list_tables(session: Reading) -> list[SqlTable]:
             UPDATED_AT: UPDATED_AT,
         }
         names = (definition.name.lower().replace("-", "_"), definition.name)
-        tables.append(SqlTable(names, columns, {UPDATED_AT: MOMENT}, definition.name))
+        tables.append(SqlTable(names, columns, {UPDATED_AT: MOMENT}, definition.name, number))
     return tables
 
 

@@ -6,7 +6,7 @@ it is not one; DuckDB refuses some of these texts, and fails at others. So each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.schema import MappingSchema
 
 from openprofiles.segments.sql.functions import MOMENTS, OF_NUMBERS
+from openprofiles.segments.sql.tables import TEXT
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
@@ -87,26 +88,77 @@ def _read_texts(node: exp.Expr) -> None:
         _align([node.this, node.expression])
     elif isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Interval):
         _cast_text(node.this, _TIMESTAMP)
+    elif isinstance(node, exp.Coalesce | exp.Greatest | exp.Least):
+        _align_as_texts([node.this, *node.expressions], node)
+    elif isinstance(node, exp.Nullif):
+        _align([node.this, node.expression])
+    elif isinstance(node, exp.Case):
+        branches = [one.args["true"] for one in node.args["ifs"]]
+        _align_as_texts([*branches, node.args.get("default")], node)
     else:
         for classes, names, type_name in _READ_AS:
             if isinstance(node, classes):
                 for operand in (node.args.get(name) for name in names):
                     if isinstance(operand, exp.Expr):
                         _cast_text(operand, type_name)
+    if isinstance(node, exp.If) and not isinstance(node.parent, exp.Case):
+        _align_as_texts([node.args.get("true"), node.args.get("false")], node)
     if isinstance(node, OF_NUMBERS):
         node.type = exp.DataType.build(_DOUBLE)
+    _fit_to_spark(node)
+
+
+def _fit_to_spark(node: exp.Expr) -> None:
+    """Replace a node in which the translation does not follow Spark."""
+    if isinstance(node, exp.Quantile):
+        # Spark's percentile lies between two values if need be, the approximate one does not.
+        name = "QUANTILE_DISC" if isinstance(node, exp.ApproxQuantile) else "QUANTILE_CONT"
+        _replace(node, exp.Anonymous(this=name, expressions=[node.this, node.args["quantile"]]), _DOUBLE)
+    elif isinstance(node, exp.IntDiv):
+        quotient = exp.Div(this=node.this, expression=node.expression)
+        _replace(node, exp.Anonymous(this="TRUNC", expressions=[quotient]), _DOUBLE)
+    elif _is_cast_to_integer(node) and _is_of(node.this, _TEXT_TYPES | _NUMBER_TYPES):
+        # DuckDB would round.
+        number = exp.TryCast(this=node.this.copy(), to=exp.DataType.build(_DOUBLE))
+        node.set("this", exp.Anonymous(this="TRUNC", expressions=[number]))
+    elif isinstance(node, exp.Like | exp.ILike) and not isinstance(node.parent, exp.Escape):
+        node.replace(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
+
+
+def _is_cast_to_integer(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Cast) and node.to.this in exp.DataType.INTEGER_TYPES
+
+
+def _replace(node: exp.Expr, other: exp.Expr, type_name: str) -> None:
+    other.type = exp.DataType.build(type_name)
+    node.replace(other)
 
 
 def _align(operands: list[exp.Expr]) -> None:
-    """Add casts of texts that are compared with a number or a moment."""
+    """Add casts of texts next to a number, a moment or a truth value."""
     if any(_is_of(one, _NUMBER_TYPES) for one in operands):
         wanted = _DOUBLE
     elif any(_is_of(one, _MOMENT_TYPES) for one in operands):
         wanted = _TIMESTAMP
+    elif any(_is_of(one, {exp.DataType.Type.BOOLEAN}) for one in operands):
+        wanted = _BOOLEAN
     else:
         return
     for one in operands:
         _cast_text(one, wanted)
+
+
+def _align_as_texts(operands: Sequence[exp.Expr | None], whole: exp.Expr) -> None:
+    """Add casts of numbers to texts where one of them is the result: the whole is a text if one of them is."""
+    given = [one for one in operands if one is not None]
+    if not any(_is_of(one, _TEXT_TYPES) for one in given):
+        return
+    whole.type = exp.DataType.build(TEXT)
+    for one in given:
+        if _is_of(one, _NUMBER_TYPES) or _is_of(one, _MOMENT_TYPES):
+            cast = exp.cast(one.copy(), TEXT)
+            cast.type = whole.type
+            one.replace(cast)
 
 
 def _is_of(node: exp.Expr, types: AbstractSet[Any]) -> bool:
@@ -131,10 +183,6 @@ def _fit_to_duckdb(node: exp.Expr) -> None:
         node.replace(exp.TryCast(**node.args))
     elif isinstance(node, exp.DataType) and node.this in _ZONED_TYPES:
         node.replace(exp.DataType.build(_TIMESTAMP))
-    elif isinstance(node, exp.Quantile):
-        # Spark's percentile lies between two values if need be.
-        arguments = [node.this, node.args["quantile"]]
-        node.replace(exp.Anonymous(this="QUANTILE_CONT", expressions=arguments))
     elif isinstance(node, exp.DayOfWeek):
         # Spark begins with 1 on Sunday, DuckDB with 0.
         node.replace(exp.paren(exp.Add(this=node.copy(), expression=exp.Literal.number(1))))
