@@ -27,15 +27,15 @@ from openprofiles.segments import membership_changes, subscriptions
 from openprofiles.segments.definitions import GROUPS, create_segment, delete_segment
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Store
-from openprofiles.store.feeds import LEASE, claim_feed
-from openprofiles.store.profile_sets import SetOwner, chunk_members, list_chunks
+from openprofiles.store.feeds import LEASE, HeldFeed, begin_feed, claim_feed
+from openprofiles.store.profile_sets import SetOwner, set_members
 from openprofiles.store.segment_events import remove_old_events_step
 from openprofiles.store.segment_subscriptions import Subscription, list_subscriptions
 from openprofiles.store.subscription_states import SubscriptionStatus
 from openprofiles.store.tables import profile_change, removed_profile, segment_event
 from openprofiles.uploads.webhooks import put_webhook
-from openprofiles.worker import segment_changes
-from openprofiles.worker.feeds import Feeds, FeedWork
+from openprofiles.worker import segment_changes, segment_deliveries
+from openprofiles.worker.feeds import FeedFailed, FeedLost, Feeds, FeedWork
 from store.made_rows import NOW, make_domain
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -114,8 +114,7 @@ class Shop:
         """Return the row numbers that are known to be members of the only subscription."""
         with self.store.read() as connection:
             (one,) = list_subscriptions(connection, self.domain.domain_id)
-            of_set = (connection, self.domain.domain_id, SetOwner.SUBSCRIPTION, one.definition_id)
-            return {pid for chunk in list_chunks(*of_set) for pid in chunk_members(*of_set, chunk)}
+            return set(set_members(connection, self.domain.domain_id, SetOwner.SUBSCRIPTION, one.definition_id))
 
 
 _numbers = itertools.count(1)
@@ -472,6 +471,93 @@ def test_a_url_needs_the_secret_of_the_domains_webhook(shop: Shop) -> None:
     shop.at.write(shop.store, shop.domain, put_webhook, MasterKey(bytes(32)), url=None, secret="x" * 32)
     associate(shop, url)
     assert shop.at.read(shop.store, shop.domain, subscriptions.get_stream).destination == url
+
+
+def test_an_interval_that_is_changed_during_a_look_at_all_profiles_holds_from_then_on(
+    followed: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, find = followed, membership_changes.find_changes
+
+    def find_and_change(*arguments: Any) -> Any:
+        shop.subscribe(hours=1)
+        return find(*arguments)
+
+    monkeypatch.setattr("openprofiles.worker.segment_changes.find_changes", find_and_change)
+    shop.clock.now += DAY
+    shop.worker.act_next()
+
+    assert (shop.subscription().last_at, shop.subscription().next_at) == (shop.clock.now, shop.clock.now + HOUR)
+
+
+class Destination:
+    """Takes so many records of each request, and notes them; something happens with each."""
+
+    def __init__(self, taken: Sequence[int], then: Callable[[], object] = lambda: None) -> None:
+        self._taken = iter(taken)
+        self._then = then
+        self.requests: list[list[str]] = []
+
+    def probe(self) -> None:
+        pass
+
+    def send(self, records: Sequence[Mapping[str, Any]]) -> int:
+        self.requests.append([str(one["OperationType"]) for one in records])
+        self._then()
+        return next(self._taken)
+
+
+def deliver(shop: Shop, destination: Destination, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Deliver the events of a domain with one act of the reader."""
+    monkeypatch.setattr(segment_deliveries, "_open", lambda *_: destination)
+    with shop.store.write() as connection:
+        begin_feed(
+            connection,
+            SEGMENT_STREAM,
+            shop.domain.domain_id,
+            domain_id=shop.domain.domain_id,
+            number=0,
+            now=NOW,
+        )
+    held = HeldFeed(SEGMENT_STREAM.name, shop.domain.domain_id, shop.domain.domain_id, None, 0, epoch=1, attempts=1)
+    return segment_deliveries.deliver_events(
+        FeedWork(Settings(data_folder=Path("not-used")), shop.store, MasterKey(bytes(32)), shop.clock), held
+    )
+
+
+def make_events(shop: Shop) -> None:
+    """Let one profile join and leave, and another one join."""
+    ann = shop.create(GOLD)
+    shop.follow()
+    shop.update(ann, {"tier": "basic"})
+    shop.follow()
+    shop.create(GOLD)
+    shop.follow()
+
+
+def test_a_request_has_one_event_of_a_profile_at_most(followed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_events(followed)
+    destination = Destination([1, 2])
+
+    assert deliver(followed, destination, monkeypatch) == 3
+    assert destination.requests == [["JOINED"], ["LEFT", "JOINED"]]
+
+
+def test_what_a_destination_has_not_taken_is_left_for_later(followed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_events(followed)
+
+    with pytest.raises(FeedFailed, match="did not take all records") as caught:
+        deliver(followed, Destination([1, 1]), monkeypatch)
+    assert caught.value.moved_to == 2
+
+
+def test_nothing_more_is_sent_once_the_stream_is_disassociated(followed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = followed
+    make_events(shop)
+    destination = Destination([1, 2], lambda: shop.at.write(shop.store, shop.domain, subscriptions.disassociate_stream))
+
+    with pytest.raises(FeedLost):
+        deliver(shop, destination, monkeypatch)
+    assert destination.requests == [["JOINED"]]
 
 
 changes = st.lists(

@@ -48,12 +48,6 @@ def set_members(connection: Connection, domain_id: int, owner: SetOwner, number:
     return [pid for chunk, bits in connection.execute(query) for pid in _numbers(chunk, _unpacked(bits))]
 
 
-def list_chunks(connection: Connection, domain_id: int, owner: SetOwner, number: int) -> list[int]:
-    """List the chunks of a set that have profiles, ascending."""
-    query = select(table.c.chunk).where(_is_set(domain_id, owner, number)).order_by(table.c.chunk)
-    return list(connection.execute(query).scalars())
-
-
 def change_members(
     connection: Connection,
     domain_id: int,

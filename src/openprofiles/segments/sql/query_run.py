@@ -26,7 +26,7 @@ from openprofiles.errors import Busy, InvalidRequest
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.sql import sandbox_exits
 from openprofiles.segments.sql.query_check import MEMBER, CheckedQuery
-from openprofiles.segments.sql.tables import MOMENT, PROFILE_ID, TEXT, UPDATED_AT, SqlTable
+from openprofiles.segments.sql.tables import PROFILE_ID, TEXT, UPDATED_AT, SqlTable
 from openprofiles.segments.surroundings import sql_surroundings
 from openprofiles.store.calculated_objects import read_objects
 from openprofiles.store.export_rows import ExportRows
@@ -192,7 +192,6 @@ def _open(database: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _as_moment(name: str) -> str:
-    assert MOMENT == "TIMESTAMP"
     return f"make_timestamp(cast({name} as bigint) * 1000) as {name.rpartition('.')[2]}"
 
 
