@@ -23,12 +23,18 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-_STREAMS = 3
-_MOST_BYTES = 1_000_000
-_SPACE = socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize)
+from acceptance.fork_server import (
+    ENVIRONMENT,
+    MOST_BYTES,
+    ForkServer,
+    fork_for_each,
+    receive_order,
+    send_status,
+    take_over,
+)
+
 # What the commands import when they need it.
 _IMPORTED_LATER = (
     "openprofiles.store.sqlite",
@@ -63,8 +69,7 @@ class ForkedCommands:
                 [sys.executable, "-m", __name__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[1],
-                # A thread that a library starts when it is imported would not live in what is forked.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, **ENVIRONMENT},
             )
         atexit.register(self.close)
 
@@ -88,7 +93,7 @@ class ForkedCommands:
             self._socket.sendmsg([json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
         for writer in writers:
             os.close(writer)
-        pid = int(self._socket.recv(_MOST_BYTES))
+        pid = int(self._socket.recv(MOST_BYTES))
         texts = ["", ""]
         threads = [threading.Thread(target=_read_into, args=(texts, i, reader)) for i, reader in enumerate(readers)]
         for thread in threads:
@@ -96,7 +101,7 @@ class ForkedCommands:
         has_ended, _, _ = select.select([self._socket], [], [], timeout_seconds)
         if not has_ended:
             os.kill(pid, signal.SIGKILL)
-        status = int(self._socket.recv(_MOST_BYTES))
+        status = int(self._socket.recv(MOST_BYTES))
         for thread in threads:
             thread.join()
         if not has_ended:
@@ -109,23 +114,13 @@ class OfferedCommands:
 
     def __init__(self, folder: Path) -> None:
         address = folder / "commands"
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with listener:
-            listener.bind(str(address))
-            listener.listen(16)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(listener.fileno()), "offer"],
-                pass_fds=[listener.fileno()],
-                cwd=Path(__file__).parents[1],
-                stdin=subprocess.PIPE,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            )
+        self._server = ForkServer(address, __name__, "offer")
         # For the environment of programs, with that of forked loaders.
         self.variables = {"FORKED_COMMANDS": str(address)}
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate()
+        self._server.close()
 
 
 def _read_into(texts: list[str], index: int, reader: int) -> None:
@@ -146,36 +141,26 @@ def _import_all() -> None:
 
 def _offer(listener: socket.socket) -> None:
     _import_all()
-    while True:
-        readable, _, _ = select.select([listener, sys.stdin], [], [])
-        if sys.stdin in readable:
-            break
-        connection, _ = listener.accept()
-        with connection:
-            if os.fork() == 0:
-                listener.close()
-                order, ancillary, _, _ = connection.recvmsg(_MOST_BYTES, _SPACE)
-                _become(array.array("i", ancillary[0][2]), **json.loads(order), connection=connection)
-        # The time of a command is counted once it is waited for.
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
+    fork_for_each(listener, _become_offered)
+
+
+def _become_offered(connection: socket.socket) -> None:
+    received = receive_order(connection)
+    # The program may have been killed before it sent its order.
+    if received is None:
+        os._exit(1)
+    streams, order = received
+    _become(streams, **order, connection=connection)
 
 
 def _serve(orders: socket.socket) -> None:
     _import_all()
-    while True:
-        order, ancillary, _, _ = orders.recvmsg(_MOST_BYTES, _SPACE)
-        if not order:
-            return
-        streams = array.array("i", ancillary[0][2])
+    while received := receive_order(orders):
+        streams, order = received
         pid = os.fork()
         if pid == 0:
             orders.close()
-            _become(streams, **json.loads(order))
+            _become(streams, **order)
         for stream in streams:
             os.close(stream)
         orders.send(str(pid).encode())
@@ -197,12 +182,7 @@ def _become(
     """
     status = 1
     try:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-            os.close(stream)
-        os.environ.clear()
-        os.environ.update(variables)
-        os.chdir(folder)
+        take_over(streams, variables, folder)
         sys.argv = ["openprofiles", *arguments]
         from openprofiles.cli.main import main
 
@@ -220,9 +200,7 @@ def _become(
         sys.stdout.flush()
         sys.stderr.flush()
         if connection is not None:
-            # The shell that started it may have ended.
-            with suppress(BrokenPipeError):
-                connection.send(str(status).encode())
+            send_status(connection, status)
         os._exit(status)
 
 

@@ -8,28 +8,24 @@ and ``at_start/sitecustomize.py`` hands its standard streams to a process forked
 
 from __future__ import annotations
 
-import array
 import gc
 import importlib
 import json
 import os
-import select
 import socket
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from acceptance.fork_server import ForkServer, fork_for_each, receive_order, send_status, take_over
 from chunk_sizes import fix_chunk_size
 
 _AT_START = Path(__file__).with_name("at_start")
-_STREAMS = 3
-_MOST_BYTES = 1_000_000
 # What a loader imports once it knows the engine.
 _LATE_MODULES = (
     "openprofiles.store.sqlite_bulk",
@@ -46,18 +42,7 @@ class ForkedLoaders:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         address = folder / "loaders"
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with listener:
-            listener.bind(str(address))
-            listener.listen(16)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(listener.fileno())],
-                pass_fds=[listener.fileno()],
-                cwd=Path(__file__).parents[1],
-                stdin=subprocess.PIPE,
-                # As a worker sets it for a loader.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            )
+        self._server = ForkServer(address, __name__)
         # For the environment of a server.
         self.variables = {
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_AT_START), os.environ.get("PYTHONPATH", "")))),
@@ -80,7 +65,7 @@ class ForkedLoaders:
 
     def close(self) -> None:
         """End the process, once the loaders have ended."""
-        self._process.communicate()
+        self._server.close()
 
 
 def _serve(listener: socket.socket) -> None:
@@ -95,22 +80,7 @@ def _serve(listener: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     assert threading.active_count() == 1
-    while True:
-        readable, _, _ = select.select([listener, sys.stdin], [], [])
-        if sys.stdin in readable:
-            break
-        connection, _ = listener.accept()
-        with connection:
-            if os.fork() == 0:
-                listener.close()
-                _become_loader(connection)
-        # The time of a loader is counted once it is waited for.
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
+    fork_for_each(listener, _become_loader)
     # DuckDB's driver would print which of the frozen objects are left.
     gc.unfreeze()
 
@@ -119,10 +89,12 @@ def _become_loader(connection: socket.socket) -> None:
     """Become the loader, and never return."""
     status = 1
     try:
-        order, ancillary, _, _ = connection.recvmsg(
-            _MOST_BYTES, socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize)
-        )
-        _take_over(array.array("i", ancillary[0][2]), **json.loads(order))
+        received = receive_order(connection)
+        assert received is not None, "the program that started this loader ended before it sent its order"
+        streams, order = received
+        # A loader has no arguments.
+        take_over(streams, order["variables"], order["folder"])
+        sys.argv = ["openprofiles.worker.loader"]
         from openprofiles.worker import loader
 
         loader.open_bulk_store = _holding(loader.open_bulk_store)  # type: ignore[attr-defined]
@@ -132,21 +104,8 @@ def _become_loader(connection: socket.socket) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        # The command that started it may have ended.
-        with suppress(BrokenPipeError):
-            connection.send(str(status).encode())
+        send_status(connection, status)
         os._exit(status)
-
-
-def _take_over(streams: Iterable[int], arguments: list[str], variables: dict[str, str], folder: str) -> None:
-    del arguments  # A loader has none.
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.environ.clear()
-    os.environ.update(variables)
-    os.chdir(folder)
-    sys.argv = ["openprofiles.worker.loader"]
 
 
 def _holding(open_bulk_store: Any) -> Any:

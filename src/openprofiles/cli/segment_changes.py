@@ -175,7 +175,7 @@ def subscribe(place: Place, domain: str, output: str, name: str, hours: int | No
 @_name
 @_of_a_domain
 def unsubscribe(place: Place, domain: str, output: str, name: str) -> None:
-    """Follow a segment no longer. Its events are still listed for 30 days.
+    """Stop following a segment. Its events are still listed for 30 days.
 
     \b
     Example:

@@ -125,7 +125,7 @@ def get_segment_subscription(
 def delete_segment_subscription(
     call: Call, request: aws.DeleteSegmentSubscriptionRequest
 ) -> aws.DeleteSegmentSubscriptionResponse:
-    """Follow a segment no longer. Its events are still listed for 30 days.
+    """Stop following a segment. Its events are still listed for 30 days.
 
     Errors:
         ResourceNotFoundException: no such domain, segment definition or subscription.

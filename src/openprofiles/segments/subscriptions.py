@@ -167,7 +167,7 @@ def get_subscription(session: Reading, segment_name: str) -> Subscription:
 
 
 def delete_subscription(session: Writing, segment_name: str) -> None:
-    """Follow a segment no longer. Its events are still listed for 30 days.
+    """Stop following a segment. Its events are still listed for 30 days.
 
     Raises:
         NotFound: the domain has no segment of this name, or this has no subscription.

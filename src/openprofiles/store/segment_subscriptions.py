@@ -172,7 +172,7 @@ def count_scheduled_run(connection: Connection, subscription: Subscription) -> N
 def end_subscription(
     connection: Connection, subscription: Subscription, status: SubscriptionStatus, message: str | None, now: datetime
 ) -> None:
-    """Follow a segment no longer."""
+    """Stop following a segment."""
     change_subscription(connection, subscription, status=status.value, message=message, updated_at=now)
     _forget(connection, subscription)
 
