@@ -16,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from acceptance.forked_loaders import ForkedLoaders
+from acceptance.running import forked_commands
 from budgets import IS_LONG
 from long_tests import leave_out_long_tests
 from postgresql_server import PostgresqlServer
@@ -140,5 +141,14 @@ def quick_loaders(forked_loaders: ForkedLoaders) -> Iterator[None]:
     """Have the loaders of all programs that the tests of a file start forked."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in forked_loaders.variables.items():
+            environment.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_servers(quick_loaders: None) -> Iterator[None]:
+    """Have the servers and workers of a file forked too. What a test sees by their process ids is not theirs."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in forked_commands().servers.items():
             environment.setenv(name, value)
         yield

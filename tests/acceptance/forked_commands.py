@@ -1,15 +1,16 @@
-"""Run commands in processes forked from one that has imported everything and opened nothing.
+"""Run the program in processes forked from one that has imported everything and opened nothing.
 
 The tests run the program many hundred times, and half of what a short command takes is importing its libraries. What
 runs here is ``cli.main.main`` in a process of its own, with its own arguments, environment, folder and standard
-streams; only the start of the interpreter is left out. Servers, workers, loaders and whatever a test signals or kills
-are started as a user starts them.
+streams; only the start of the interpreter is left out. What a test kills, or whose processes it looks at, is started as
+a user starts it.
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import gc
 import importlib
 import json
 import locale
@@ -20,20 +21,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from acceptance.fork_server import (
-    ENVIRONMENT,
-    MOST_BYTES,
-    ForkServer,
-    fork_for_each,
-    receive_order,
-    send_status,
-    take_over,
-)
+from acceptance.fork_server import MOST_BYTES, ForkServer, fork_for_each, receive_order, send_status, take_over
 
 # What the commands import when they need it.
 _IMPORTED_LATER = (
@@ -60,23 +54,19 @@ def can_fork(variables: Mapping[str, str]) -> bool:
 
 
 class ForkedCommands:
-    """The process that forks. It ends when this process ends."""
+    """The process that forks, for this process and for any program that names its address.
+
+    It ends when this process ends.
+    """
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                cwd=Path(__file__).parents[1],
-                env={**os.environ, **ENVIRONMENT},
-            )
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        """End the process."""
-        self._socket.close()
-        self._process.wait()
+        self._folder = tempfile.TemporaryDirectory()
+        self._address = Path(self._folder.name) / "commands"
+        self._server = ForkServer(self._address, __name__)
+        atexit.register(self._server.close)
+        # For the environment of programs that start commands, or servers and workers; with that of forked loaders.
+        self.commands = {"FORKED_COMMANDS": str(self._address)}
+        self.servers = {"FORKED_SERVERS": str(self._address)}
 
     def run(
         self, arguments: Sequence[str], variables: Mapping[str, str], timeout_seconds: float
@@ -88,39 +78,28 @@ class ForkedCommands:
         """
         readers, writers = zip(os.pipe(), os.pipe(), strict=True)
         order = {"arguments": list(arguments), "variables": dict(variables), "folder": str(Path.cwd())}
-        with Path(os.devnull).open("rb") as nothing:
-            streams = array.array("i", [nothing.fileno(), *writers])
-            self._socket.sendmsg([json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
-        for writer in writers:
-            os.close(writer)
-        pid = int(self._socket.recv(MOST_BYTES))
-        texts = ["", ""]
-        threads = [threading.Thread(target=_read_into, args=(texts, i, reader)) for i, reader in enumerate(readers)]
-        for thread in threads:
-            thread.start()
-        has_ended, _, _ = select.select([self._socket], [], [], timeout_seconds)
-        if not has_ended:
-            os.kill(pid, signal.SIGKILL)
-        status = int(self._socket.recv(MOST_BYTES))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.connect(str(self._address))
+            with Path(os.devnull).open("rb") as nothing:
+                streams = array.array("i", [nothing.fileno(), *writers])
+                connection.sendmsg([json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+            for writer in writers:
+                os.close(writer)
+            texts = ["", ""]
+            threads = [threading.Thread(target=_read_into, args=(texts, i, reader)) for i, reader in enumerate(readers)]
+            for thread in threads:
+                thread.start()
+            pid = int(connection.recv(MOST_BYTES))
+            has_ended, _, _ = select.select([connection], [], [], timeout_seconds)
+            if not has_ended:
+                os.kill(pid, signal.SIGKILL)
+            status = connection.recv(MOST_BYTES)
         for thread in threads:
             thread.join()
         if not has_ended:
             raise subprocess.TimeoutExpired(["openprofiles", *arguments], timeout_seconds, *texts)
-        return subprocess.CompletedProcess(["openprofiles", *arguments], status, *texts)
-
-
-class OfferedCommands:
-    """A process that forks commands for whichever program names its address; it ends when this process ends."""
-
-    def __init__(self, folder: Path) -> None:
-        address = folder / "commands"
-        self._server = ForkServer(address, __name__, "offer")
-        # For the environment of programs, with that of forked loaders.
-        self.variables = {"FORKED_COMMANDS": str(address)}
-
-    def close(self) -> None:
-        """End the process."""
-        self._server.close()
+        # Nothing comes from a process that was killed.
+        return subprocess.CompletedProcess(["openprofiles", *arguments], int(status or -signal.SIGKILL), *texts)
 
 
 def _read_into(texts: list[str], index: int, reader: int) -> None:
@@ -139,51 +118,29 @@ def _import_all() -> None:
     assert threading.active_count() == 1
 
 
-def _offer(listener: socket.socket) -> None:
+def _serve(listener: socket.socket) -> None:
     _import_all()
-    fork_for_each(listener, _become_offered)
+    # Otherwise each child would copy what the collector looks at.
+    gc.collect()
+    gc.freeze()
+    fork_for_each(listener, _become)
+    # DuckDB's driver would print which of the frozen objects are left.
+    gc.unfreeze()
 
 
-def _become_offered(connection: socket.socket) -> None:
-    received = receive_order(connection)
-    # The program may have been killed before it sent its order.
-    if received is None:
-        os._exit(1)
-    streams, order = received
-    _become(streams, **order, connection=connection)
-
-
-def _serve(orders: socket.socket) -> None:
-    _import_all()
-    while received := receive_order(orders):
-        streams, order = received
-        pid = os.fork()
-        if pid == 0:
-            orders.close()
-            _become(streams, **order)
-        for stream in streams:
-            os.close(stream)
-        orders.send(str(pid).encode())
-        _, status = os.waitpid(pid, 0)
-        orders.send(str(os.waitstatus_to_exitcode(status)).encode())
-
-
-def _become(
-    streams: Sequence[int],
-    arguments: list[str],
-    variables: dict[str, str],
-    folder: str,
-    connection: socket.socket | None = None,
-) -> None:
-    """Become the program, and never return.
-
-    Args:
-        connection: gets the exit status.
-    """
+def _become(connection: socket.socket) -> None:
+    """Become the program, and never return."""
     status = 1
     try:
-        take_over(streams, variables, folder)
-        sys.argv = ["openprofiles", *arguments]
+        received = receive_order(connection)
+        # The program that asked for this one may have been killed before it sent its order.
+        if received is None:
+            os._exit(status)
+        streams, order = received
+        take_over(streams, order["variables"], order["folder"])
+        connection.send(str(os.getpid()).encode())
+        threading.Thread(target=_die_with, args=(connection,), daemon=True).start()
+        sys.argv = ["openprofiles", *order["arguments"]]
         from openprofiles.cli.main import main
 
         main()
@@ -199,11 +156,16 @@ def _become(
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        if connection is not None:
-            send_status(connection, status)
+        send_status(connection, status)
         os._exit(status)
+
+
+def _die_with(connection: socket.socket) -> None:
+    """Kill this process when the one that stands for it is killed: nothing but the end comes from there."""
+    connection.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as opened:
-        (_offer if sys.argv[2:] else _serve)(opened)
+        _serve(opened)

@@ -94,6 +94,7 @@ def _become_loader(connection: socket.socket) -> None:
         streams, order = received
         # A loader has no arguments.
         take_over(streams, order["variables"], order["folder"])
+        connection.send(str(os.getpid()).encode())
         sys.argv = ["openprofiles.worker.loader"]
         from openprofiles.worker import loader
 

@@ -42,14 +42,15 @@ def run_command(*arguments: str | Path, **more: str) -> subprocess.CompletedProc
     """Run ``openprofiles`` to its end; ``more`` is added to its environment."""
     variables = environment(**more)
     if can_fork(variables):
-        return _forked_commands().run(list(map(str, arguments)), variables, START_TIMEOUT_SECONDS)
+        return forked_commands().run(list(map(str, arguments)), variables, START_TIMEOUT_SECONDS)
     return subprocess.run(
         command(*arguments), env=variables, capture_output=True, text=True, timeout=START_TIMEOUT_SECONDS
     )
 
 
 @cache
-def _forked_commands() -> ForkedCommands:
+def forked_commands() -> ForkedCommands:
+    """Return the process that forks commands for this one, and for programs that it starts."""
     return ForkedCommands()
 
 

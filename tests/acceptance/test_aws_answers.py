@@ -12,7 +12,7 @@ import pytest
 from acceptance.answer_recorder import Answer
 from acceptance.aws_scenario import MODES, run_scenario
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 RECORDED: dict[str, list[Answer]] = json.loads(Path(__file__).with_name("aws_answers.json").read_bytes())
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ORDERS: dict[str, Any] = {
     "Description": "Orders",

@@ -25,7 +25,7 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.failures.faults import CODES
 from openprofiles.wire.model import TextShape, load_model, load_own_model
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300

@@ -11,7 +11,7 @@ import pytest
 from acceptance.running import RunningServer, run_command, running_server
 from acceptance.test_upload_flow import find_by_email, load
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 DOMAIN = "shop"
 

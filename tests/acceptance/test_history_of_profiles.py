@@ -14,7 +14,7 @@ from acceptance.running import RunningServer, running_server, wait_until
 from acceptance.test_upload_flow import find_by_email, load
 from openprofiles.client import Client
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 DOMAIN = "shop"
 ROOT = "arn:aws:iam::123456789012:user/administrator"

@@ -32,7 +32,7 @@ from openprofiles.uploads.arrival.receive import receive_local
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 from openprofiles.uploads.jobs import JobRequest
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "customers.csv"
 

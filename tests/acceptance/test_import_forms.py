@@ -32,7 +32,7 @@ from openprofiles.store.open import open_store
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from workbooks import sheet_xml, text_rows, workbook
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 SEEN = "1970-01-01 00:00:00.000000001"
 PEOPLE = [("ada@example.com", "Ada", "Köln"), ("zoe@example.com", "Zoë", "São Paulo"), ("", "Nobody", "")]

@@ -25,7 +25,7 @@ from openprofiles.store.open import open_store
 from openprofiles.uploads import jobs
 from openprofiles.uploads.mappings import saved_mappings
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 PEOPLE = "".join(f"u{number}@x.example,Ada,+1202555{number:04},{number},x\n" for number in range(20))
 FILE = f"Login,Vorname,Phone,Lead no,\n{PEOPLE}".encode()

@@ -15,7 +15,7 @@ from acceptance.running import command, environment, run_command, running_server
 from acceptance.test_import import import_json, read_csv, write
 from acceptance.test_import_forms import find
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 KNOWN = b"Email,Phone,Name\nada@example.com,212-555-0101,Ada\n"
 MIXED = (

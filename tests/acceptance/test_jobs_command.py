@@ -29,7 +29,7 @@ from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, job, profile
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 FAULTY = b"""Email,First Name,Phone,Notes
 ada@example.com,Ada,212-555-0101,x

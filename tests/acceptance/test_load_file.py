@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from acceptance.running import RunningServer, running_server
 from openprofiles.client import Client, FailureReason, JobFailed, LoadError, LoadProgress
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ROWS = "Email;First name;Tier;Notes\nada@x.example;Ada;gold;a\n;Nobody;;b\nnot an address;Eve;;c\n"
 

@@ -32,7 +32,7 @@ CUSTOMERS = {
 }
 LINES = ['{"id": 1, "mail": "ada@x.org", "first": "Ada"}', "", "no JSON", '{"id": 2, "mail": "bob@x.org"}']
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 Run = Callable[..., CompletedProcess[str]]
 

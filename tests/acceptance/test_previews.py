@@ -28,7 +28,7 @@ from openprofiles.settings import Settings
 from openprofiles.store import tables
 from openprofiles.store.open import open_store
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 FIRST = b"Email,First,Tier\nada@x.example,Ada,gold\nbob@x.example,Bob,\n"
 SECOND = (

@@ -29,7 +29,7 @@ SENT = {"DisplayName": "customers.csv", "Fields": FIELDS, "UniqueKey": "Email"}
 
 
 # The store's part is tested on both engines by tests/store/test_repeated_upload_jobs.py.
-pytestmark = [pytest.mark.daily_on("sqlite"), pytest.mark.usefixtures("quick_loaders")]
+pytestmark = [pytest.mark.daily_on("sqlite"), pytest.mark.usefixtures("quick_servers")]
 # For what the store has no part in.
 on_one_engine = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 

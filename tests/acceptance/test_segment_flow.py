@@ -19,7 +19,7 @@ from acceptance.running import RunningServer, environment, run_command, running_
 from openprofiles.client import Client
 from s3_server import S3Server
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 CUSTOMERS = "Email,First,Country,Birth,tier\n" + "".join(
     f"c{number}@example.com,Name{number},{('US', 'CA', 'DE')[number % 3]},19{number + 50}-01-01,"

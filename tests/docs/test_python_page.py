@@ -8,22 +8,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from acceptance.forked_loaders import ForkedLoaders
+import pytest
+
 from acceptance.running import environment, running_server
+
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _END = "-- end of block"
 
 
-def test_the_code_of_the_page_prints_what_it_says(tmp_path: Path, forked_loaders: ForkedLoaders) -> None:
+def test_the_code_of_the_page_prints_what_it_says(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "customers.csv", tmp_path)
     blocks = _BLOCK.findall((ROOT / "docs" / "python.md").read_text(encoding="utf-8"))
     code = [text for kind, text in blocks if kind == "python"]
     expected = [text.splitlines() for kind, text in blocks if kind == "text"]
     program = "".join(f"{block}\nprint({_END!r})\n" for block in code)
 
-    with running_server(tmp_path / "data", "--workers", "1", **forked_loaders.variables) as server:
+    with running_server(tmp_path / "data", "--workers", "1") as server:
         access_key_id, secret = server.admin()
         answer = subprocess.run(
             [sys.executable, "-c", program],

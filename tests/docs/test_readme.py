@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import environment, running_server
+
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +32,7 @@ def runnable_blocks() -> list[str]:
     return blocks
 
 
-def test_the_tutorial_of_the_readme_runs(tmp_path: Path, forked_loaders: ForkedLoaders) -> None:
+def test_the_tutorial_of_the_readme_runs(tmp_path: Path) -> None:
     (tmp_path / "examples").mkdir()
     shutil.copy(ROOT / "examples" / "customers.csv", tmp_path / "examples")
     bash = shutil.which("bash")
@@ -43,11 +44,11 @@ def test_the_tutorial_of_the_readme_runs(tmp_path: Path, forked_loaders: ForkedL
     variables = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "AWS_PAGER": ""}
 
     # The server that the README starts in a second terminal.
-    with running_server(tmp_path / "openprofiles-data", "--workers", "1", **forked_loaders.variables):
+    with running_server(tmp_path / "openprofiles-data", "--workers", "1"):
         answer = subprocess.run(
             [bash, "-c", script],
             cwd=tmp_path,
-            env=environment(**variables, **forked_loaders.variables),
+            env=environment(**variables),
             capture_output=True,
             text=True,
             timeout=120,

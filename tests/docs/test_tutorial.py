@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.running import environment
+from acceptance.running import environment, forked_commands
+
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,7 +38,7 @@ def pattern_of(transcript: str) -> str:
     ids=["tutorial", "objects", "segments", "testing"],
 )
 def test_the_commands_of_a_tutorial_print_what_it_says(
-    tmp_path: Path, quick_programs: dict[str, str], page: str, statuses: list[int], silent: tuple[int, ...]
+    tmp_path: Path, page: str, statuses: list[int], silent: tuple[int, ...]
 ) -> None:
     bash = shutil.which("bash")
     if bash is None:
@@ -52,7 +54,7 @@ def test_the_commands_of_a_tutorial_print_what_it_says(
     answer = subprocess.run(
         [bash, "-c", script],
         cwd=tmp_path,
-        env=environment(**variables, **quick_programs),
+        env=environment(**variables, **forked_commands().commands),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

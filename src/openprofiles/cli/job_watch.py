@@ -17,14 +17,21 @@ if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
 
 
+# How late the end of a job may be noticed, as a share of its duration and at most.
+_PAUSE_SHARE = 0.025
+_LONGEST_PAUSE_SECONDS = 0.25
+
+
 def send_and_watch(
     importer: Importer, source: SourceFile, display: ProgressDisplay, poll_seconds: float, *, is_dry_run: bool
 ) -> tuple[Mapping[str, Any], bool]:
     """Send the file, start the job or its preview, and follow it to its end.
 
+    Args:
+        poll_seconds: the pause between two looks at a job that has just been started; that at a long one grows.
+
     Returns:
         its last progress, and whether Ctrl-C was pressed.
-
 
     The first Ctrl-C stops the job, the second raises KeyboardInterrupt.
     """
@@ -36,6 +43,7 @@ def send_and_watch(
         importer.start_preview()
     else:
         importer.start_job()
+    begun = time.monotonic()
     with counted_interrupts() as interrupts:
         is_stopping = False
         while True:
@@ -47,4 +55,6 @@ def send_and_watch(
                 click.echo("Stopping the job. Press Ctrl-C again to exit immediately.", err=True)
                 importer.stop_job()
             display.show_job(progress)
-            time.sleep(poll_seconds)
+            # Each look takes some milliseconds of processor time, which the load needs.
+            grown_seconds = min((time.monotonic() - begun) * _PAUSE_SHARE, _LONGEST_PAUSE_SECONDS)
+            time.sleep(max(poll_seconds, grown_seconds))

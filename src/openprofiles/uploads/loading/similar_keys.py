@@ -55,9 +55,11 @@ _CLEAN = (
     f"else key end when {IS_GUID_IN_BRACES} then {GUID_IN_BRACES} "
     f"else {_UNGROUPED} end"
 )
+_LONG_ID_LENGTH = 18
+_GUID_LENGTHS = "36, 38"
 _LENGTHS = (
-    "(select coalesce(bool_or(strlen(key) = 18), false) as has_long_id, "
-    "coalesce(bool_or(strlen(key) in (36, 38)), false) as has_guid from key_group)"
+    f"(select coalesce(bool_or(strlen(key) = {_LONG_ID_LENGTH}), false) as has_long_id, "
+    f"coalesce(bool_or(strlen(key) in ({_GUID_LENGTHS})), false) as has_guid from key_group)"
 )
 
 # The ways to write a number that another file may have used, as SQL of ``digits``: without leading zeros or .0.
@@ -107,6 +109,8 @@ def _numbers_sql(source: str) -> str:
 
 
 def _find_similar_in_file(scratch: Scratch) -> None:
+    if _are_plain(scratch):
+        return
     loose = _loose_sql("(select key from key_group)")
     scratch.run(
         f"create or replace temp table repeated_number as select hash(loose) as number from ({loose}) "
@@ -117,6 +121,17 @@ def _find_similar_in_file(scratch: Scratch) -> None:
         "where hash(loose) in (select number from repeated_number)"
     )
     add_later_ones(scratch, "loose_of", None)
+
+
+def _are_plain(scratch: Scratch) -> bool:
+    """Return whether each key of the file is the only way to write it, so that no two are similar."""
+    return any(
+        not scratch.value(
+            f"select exists (select 1 from key_group where strlen(key) in ({_LONG_ID_LENGTH}, {_GUID_LENGTHS}) "
+            f"or not regexp_full_match(key, '[1-9{letters}_-][0-9{letters}_-]*'))"
+        )
+        for letters in ("A-Z", "a-z")
+    )
 
 
 def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
