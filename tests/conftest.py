@@ -152,3 +152,9 @@ def quick_servers(quick_loaders: None) -> Iterator[None]:
         for name, value in forked_commands().servers.items():
             environment.setenv(name, value)
         yield
+
+
+@pytest.fixture
+def unforked_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the servers and workers of a test as for a user, in a file where the others are forked."""
+    monkeypatch.delenv("FORKED_SERVERS")

@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from acceptance.running import RunningServer, running_server
 
+pytestmark = pytest.mark.usefixtures("quick_servers")
+
 ARN = "arn:aws:profile:us-east-1:123456789012:domains/shop/layouts/agents"
 # As many characters as the model allows, with those that JSON, a database or an encoding may change.
 LAYOUT = ('{"a":"\u00fc\U0001f600\\n\\u0000"}\r\n\t\u2028 ' * 100_000)[:2_000_000]

@@ -23,6 +23,8 @@ from openapi_document import validator
 from openprofiles.client import Client
 from workbooks import sheet_xml, text_rows, workbook
 
+pytestmark = pytest.mark.usefixtures("quick_servers")
+
 Run = Callable[..., CompletedProcess[str]]
 
 ADA = {"id": "1", "mail": "ada@x.org", "first": "Ada"}

@@ -21,7 +21,7 @@ from faults import loads
 from postgresql_server import PostgresqlServer
 from s3_server import S3Server
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 PEOPLE = b"Email,First\nann@example.com,Ann\nbob@example.com,Bob\nann@example.com,Anna\n"
 FIELDS = {
@@ -142,6 +142,7 @@ def test_a_file_sent_to_one_host_is_started_on_another_and_loaded_on_a_third(ins
     assert [item["FirstName"] for item in found["Items"]] == ["Anna"]
 
 
+@pytest.mark.usefixtures("unforked_servers")
 def test_a_load_goes_on_by_itself_when_the_object_store_is_back(installation: Installation) -> None:
     with installation.server("one") as server:
         client = make_client(installation, server)

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from acceptance.running import RunningServer, running_server
 
+pytestmark = pytest.mark.usefixtures("quick_servers")
+
 ARN = "arn:aws:profile:us-east-1:123456789012:domains/shop/object-types/Crm"
 MAPPING: dict[str, Any] = {
     "Fields": {

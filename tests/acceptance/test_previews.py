@@ -127,6 +127,7 @@ def let_leases_run_out(data: Path) -> None:
     store.close()
 
 
+@pytest.mark.long(daily="test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file")
 def test_a_dry_run_that_is_killed_leaves_the_domain_usable(tmp_path: Path) -> None:
     rows = b"".join(b"n%d@x.example,A,\n" % number for number in range(200_000))
     file = write(tmp_path / "a.csv", b"Email,First,Tier\n" + rows)

@@ -64,6 +64,7 @@ def is_running(url: str) -> bool:
     return True
 
 
+@pytest.mark.long(daily="tests/docs/test_tutorial.py::test_the_commands_of_a_tutorial_print_what_it_says[testing]")
 def test_each_worker_has_a_service_of_its_own_which_ends_with_the_tests(tmp_path: Path) -> None:
     (tmp_path / "test_shop.py").write_text(TESTS)
 

@@ -24,7 +24,7 @@ from openprofiles.client import Client
 from s3_server import S3Server
 from webhook_receiver import webhook_receiver
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ROLE = "arn:aws:iam::123456789012:role/segments"
 GOLD = {"ProfileAttributes": {"Attributes": {"tier": {"DimensionType": "INCLUSIVE", "Values": ["gold"]}}}}
@@ -213,6 +213,7 @@ def test_events_are_sent_to_a_url_signed_like_webhooks(server: RunningServer, tm
         assert (record["ProfileId"], record["OperationType"]) == (made, "JOINED")
 
 
+@pytest.mark.usefixtures("unforked_servers")
 def test_workers_killed_at_random_moments_double_no_event_and_lose_none(tmp_path: Path, s3_server: S3Server) -> None:
     """The list has each turn of a profile once; the stream has at least that, in order for each profile."""
     variables = {**s3_server.environment(), "AWS_ENDPOINT_URL_KINESIS": s3_server.url}

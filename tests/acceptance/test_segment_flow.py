@@ -164,6 +164,7 @@ def test_a_request_that_cannot_be_answered_gets_an_error_that_says_why(
     assert message in caught.value.response["Error"]["Message"]
 
 
+@pytest.mark.long(daily="test_a_file_becomes_a_segment_that_is_counted_and_asked_for_members")
 def test_the_aws_cli_creates_a_segment_and_counts_it(server: RunningServer) -> None:
     client = server.client()
     client.create_domain(DomainName="cli", DefaultExpirationDays=30)

@@ -335,6 +335,9 @@ def test_a_second_server_on_a_data_folder_is_refused_and_leaves_the_address_of_t
         assert first.get("/healthz")[0] == 200
 
 
+@pytest.mark.long(
+    daily="tests/faults/test_kills.py::test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_starts_again[sqlite-create]"
+)
 def test_a_server_starts_again_after_it_was_killed(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with running_server(folder, "--workers", "1") as killed:

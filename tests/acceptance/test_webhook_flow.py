@@ -23,7 +23,7 @@ from openprofiles.client import Client
 from postgresql_server import PostgresqlServer
 from webhook_receiver import Receiver, webhook_receiver
 
-pytestmark = pytest.mark.usefixtures("quick_loaders")
+pytestmark = pytest.mark.usefixtures("quick_servers")
 
 ALLOWED = "--webhook-private-addresses"
 NAME, EMAIL, TIER, DISPLAY_NAME = "Zoë-of-the-file", "zoe@x.example", "a-secret-tier", "Customers-of-May"
@@ -197,6 +197,7 @@ def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_pat
 @pytest.mark.long(
     daily="tests/store/test_webhooks.py::test_an_attempt_is_made_by_one_worker_alone_and_again_when_that_one_died"
 )
+@pytest.mark.usefixtures("unforked_servers")
 def test_a_worker_that_is_killed_while_it_tells_is_followed_by_one_that_does(
     tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -666,6 +666,7 @@ def test_the_profiles_that_were_left_come_in_pages(page: Page, server: RunningSe
     expect(page.locator("tbody tr")).to_have_count(100)
 
 
+@pytest.mark.long(daily="test_a_job_is_taken_back_after_it_is_told_what_that_does")
 def test_an_undo_that_failed_says_so_and_goes_on_when_it_is_asked_to(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:
@@ -708,6 +709,9 @@ def test_a_job_that_has_changed_nothing_is_not_taken_back(
 # Who may do what
 
 
+@pytest.mark.long(
+    daily="tests/browser/test_profile_pages.py::test_who_may_only_read_sees_no_button_and_is_refused_when_forging"
+)
 def test_a_reader_sees_no_button_and_is_refused_when_forging_it(
     visitor: Page, server: RunningServer, loaded: Loaded, find_barriers: Barriers
 ) -> None:
@@ -833,6 +837,7 @@ def test_a_job_whose_name_cannot_be_seen_goes_by_its_id(server: RunningServer, d
 # Hostile strings, narrow screens
 
 
+@pytest.mark.long(daily="tests/browser/test_upload_page.py::test_hostile_headers_and_cells_are_text")
 def test_markup_in_names_headers_and_cells_is_text(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:

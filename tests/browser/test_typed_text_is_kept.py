@@ -200,6 +200,7 @@ def test_a_form_that_is_too_large_is_not_sent(page: Page, ada: str) -> None:
     expect(page.get_by_role("status")).to_have_text("Profile saved.")
 
 
+@pytest.mark.long(daily="tests/browser/test_profile_pages.py::test_only_what_is_changed_in_the_form_is_written")
 def test_a_profile_of_very_many_attributes_is_saved(page: Page, client: Any) -> None:
     attributes = {f"a{number}": "v" for number in range(1_800)}
     many = client.create_profile(DomainName=DOMAIN, FirstName="Many", Attributes=attributes)["ProfileId"]

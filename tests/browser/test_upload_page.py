@@ -406,6 +406,9 @@ def test_a_unique_key_that_was_chosen_is_kept_when_the_file_is_read_anew(upload:
     expect(upload.get_by_label("Unique key")).not_to_have_value("Größe")
 
 
+@pytest.mark.long(
+    daily="tests/browser/test_typed_text_is_kept.py::test_a_fault_of_the_server_takes_nothing_and_the_form_is_sent_again"
+)
 def test_what_was_chosen_is_not_lost_with_the_page_without_a_question(
     upload: Page, server: RunningServer, domain: str
 ) -> None:
@@ -832,6 +835,7 @@ def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, serv
     assert server.client().get_upload_job(DomainName=domain, JobId=first)["Status"] == "STOPPED"
 
 
+@pytest.mark.long(daily="tests/acceptance/test_retries.py::test_a_strict_server_takes_tokens_and_no_options")
 def test_a_server_that_is_held_to_aws_s_limits_offers_no_more_than_they_allow(
     visitor: Page, tmp_path: Path, forked_loaders: ForkedLoaders
 ) -> None:
@@ -881,6 +885,7 @@ def test_a_refusal_of_the_file_is_told_in_the_server_s_words(upload: Page) -> No
     expect(upload.get_by_role("alert")).to_have_text("The server did not accept the file: This server's disk is full.")
 
 
+@pytest.mark.long(daily="tests/browser/test_typed_text_is_kept.py::test_a_form_outlives_its_session")
 def test_an_expired_session_loses_nothing_and_goes_on_after_signing_in_elsewhere(
     upload: Page, server: RunningServer, domain: str
 ) -> None:
@@ -925,6 +930,9 @@ def test_hostile_headers_and_cells_are_text(upload: Page, server: RunningServer,
     assert "_source.constructor" in targets
 
 
+@pytest.mark.long(
+    daily="tests/browser/test_profile_pages.py::test_who_may_only_read_sees_no_button_and_is_refused_when_forging"
+)
 def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
     visitor: Page, server: RunningServer, domain: str
 ) -> None:
@@ -951,6 +959,9 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
     assert [job["JobId"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == [waiting]
 
 
+@pytest.mark.long(
+    daily="tests/acceptance/test_client.py::test_options_need_an_action_of_their_own_and_a_server_that_is_not_strict"
+)
 def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
     visitor: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:

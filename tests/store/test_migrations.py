@@ -564,6 +564,7 @@ def open_and_count(folder: Path) -> int:
     return int(tables)
 
 
+@pytest.mark.long(daily="tests/unit/test_credentials.py::test_processes_that_start_at_once_make_one_administrator")
 def test_processes_that_start_at_once_make_one_store(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         counts = pool.map(open_and_count, [tmp_path / "data"] * 6, chunksize=1)

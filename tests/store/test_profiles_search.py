@@ -224,6 +224,7 @@ def test_a_common_value_and_a_rare_one_together_cost_little(store: Store, monkey
     assert sum(counts) < 5_000
 
 
+@pytest.mark.daily_on("sqlite")
 def test_a_page_reads_a_bounded_part_of_the_index_and_may_be_empty(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_the_aws_cli_defines_shows_tags_and_deletes_an_object_type(run: Run) -> 
     assert deleted == {"Message": "OK: object type Orders deleted"}
 
 
+@pytest.mark.long(daily="tests/acceptance/test_profile_objects.py::test_an_object_is_put_found_listed_and_deleted")
 def test_the_aws_cli_puts_finds_lists_and_deletes_objects(service: Service, run: Run, tmp_path: Path) -> None:
     service.client.put_profile_object_type(
         DomainName="shop", ObjectTypeName="Purchases", Description="Purchases", **MAPPING
@@ -105,6 +106,7 @@ def test_the_aws_cli_puts_finds_lists_and_deletes_objects(service: Service, run:
     assert service.client.search_profiles(DomainName="shop", KeyName="orderId", Values=["1"])["Items"] == []
 
 
+@pytest.mark.long(daily="tests/acceptance/test_object_types.py::test_a_template_gives_an_object_type_its_mapping")
 def test_the_aws_cli_puts_a_batch_by_a_definition_that_is_copied_from_a_template(run: Run) -> None:
     of_type = {"domain_name": "shop", "object_type_name": "Calls"}
 
@@ -120,6 +122,9 @@ def test_the_aws_cli_puts_a_batch_by_a_definition_that_is_copied_from_a_template
     assert batch["Failed"] == [{"Id": "b", "Code": 400, "Message": "Could not parse object string into JSON"}]
 
 
+@pytest.mark.long(
+    daily="tests/acceptance/test_object_types.py::test_a_domain_with_a_data_store_has_one_domain_object_type"
+)
 def test_the_aws_cli_defines_lists_and_deletes_a_domain_object_type(run: Run) -> None:
     of_type = {"domain_name": "stored", "object_type_name": "Catalog"}
     fields = {"price": {"Source": "_source.price", "Target": "_catalogItem.Price", "ContentType": "NUMBER"}}
