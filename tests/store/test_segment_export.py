@@ -22,6 +22,7 @@ from openprofiles.profiles.session import Reading
 from openprofiles.segments.exports import files
 from openprofiles.segments.exports.files import Part, write_csv, write_json_lines, write_orc
 from openprofiles.segments.surroundings import sql_surroundings
+from openprofiles.store import export_rows
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.export_rows import ConnectionRows, open_sqlite_rows
@@ -116,8 +117,22 @@ def test_csv_has_the_columns_that_any_member_has_and_reads_back_equal(
     assert part.rows == len(stored)
     columns = ", ".join(f"'c{number}': 'varchar'" for number in range(len(names)))
     form = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n'"
-    query = f"select count(*) from read_csv('{part.file}', columns = {{{columns}}}, {form})"
-    assert duckdb.connect().execute(query).fetchall() == [(len(stored),)]
+    query = f"select * from read_csv('{part.file}', columns = {{{columns}}}, {form})"
+    assert [list(row) for row in duckdb.connect().execute(query).fetchall()] == expected_rows(stored, names)
+
+
+def test_a_field_that_only_the_last_member_has_is_a_column(
+    store: Store, stored: list[Profile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_rows, "_ROWS_AT_ONCE", 2)
+    rare = f"Attributes.{NASTY[-1]}"
+
+    names, (part,) = in_columns(store, write_csv, tmp_path)
+
+    with part.file.open(encoding="utf-8", newline="") as file:
+        values = [row[rare] for row in csv.DictReader(file)]
+    assert rare in names
+    assert values == [""] * (len(stored) - 1) + [NASTY[-1]]
 
 
 def test_orc_has_the_same_rows_as_texts(store: Store, stored: list[Profile], tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Export:
         assert self.settings.export_folder is not None
         return self.settings.export_folder
 
-    def run(self, *, after_first_file: Callable[[], None] = lambda: None) -> list[str]:
+    def run(self, *, after_first_file: Callable[[], None] = lambda: None, now: datetime = NOW) -> list[str]:
         """Run the job to its end, and return the names of the files that were sent."""
 
         def opened(uri: str, export_folder: Path | None, *, encryption_key: str | None) -> _Watched:
@@ -61,11 +62,11 @@ class Export:
 
         self.monkeypatch.setattr(snapshot_run, "open_destination", opened)
         with self.store.write() as connection:
-            claimed = job_queue.claim_next_job(connection, owner="a", now=NOW, lease_until=NOW + LATER)
+            claimed = job_queue.claim_next_job(connection, owner="a", now=now, lease_until=now + LATER)
         assert claimed is not None
         leased = LeasedStore(self.store, Lease(claimed.job_number, "a", claimed.epoch, SEGMENT_SNAPSHOT.name))
         try:
-            snapshot_run.run(leased, self.settings, lambda: NOW)
+            snapshot_run.run(leased, self.settings, lambda: now)
         finally:
             # Nothing is left behind, however it ends.
             assert list(self.settings.scratch_folder.iterdir()) == []
@@ -158,3 +159,19 @@ def test_the_snapshots_of_a_deleted_segment_are_not_those_of_a_new_one_of_its_na
 
     with pytest.raises(NotFound, match="has no snapshot"):
         by_hand.read(export.store, export.domain, read_snapshot, "all", export.snapshot_id)
+
+
+def test_an_export_whose_worker_was_killed_begins_again_and_names_each_file_once(export: Export) -> None:
+    def kill() -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        export.run(after_first_file=kill)
+    assert export.status() == UploadJobStatus.IN_PROGRESS
+
+    export.run(now=NOW + 2 * LATER)
+
+    (manifest,) = export.folder.rglob("manifest.json")
+    parts = [(one["Name"], one["Rows"]) for one in json.loads(manifest.read_text())["Files"]]
+    assert parts == [(f"part-0000{number}.csv", 1) for number in range(3)]
+    assert [len(one.read_text().splitlines()) for one in manifest.parent.glob("part-*")] == [2, 2, 2]

@@ -242,6 +242,12 @@ def test_a_relative_date_means_another_moment_each_time(shop: Shop) -> None:
         (groups(group(sources=["absent"])), "uses segment definition absent, which does not exist in domain shop"),
         (groups(group(sources=["a"] * 6)), "SourceSegments has 6 segments; at most 5 are allowed in a group."),
         (groups({"SourceSegments": [{}]}), "SourceSegments[0] must have a SegmentDefinitionName."),
+        # What is left of a misspelt member.
+        (groups(group({"ProfileAttributes": {}})), "SegmentGroups.Groups[0].Dimensions[0] must have a condition."),
+        (
+            groups(group({"ProfileAttributes": {"Attributes": {}}})),
+            "ProfileAttributes.Attributes must have a condition",
+        ),
         (groups(group(one("_openprofiles.made_by_upload_job", "INCLUSIVE", "x"))), "there is no upload job x"),
         (groups(group(one("_openprofiles.made_by_upload_job", "CONTAINS", "x"))), "INCLUSIVE and EXCLUSIVE only"),
         (groups(group(one("_openprofiles.created_at", "INCLUSIVE", "x"))), "BETWEEN and NOT_BETWEEN only"),

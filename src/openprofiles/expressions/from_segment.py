@@ -9,7 +9,7 @@ means, docs/segments.md says what it means here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -118,6 +118,8 @@ class _Reader:
         tests: list[Expression] = []
         for name, given in (dimension.get("ProfileAttributes") or {}).items():
             at = f"{place}.ProfileAttributes.{name}"
+            if name == "Attributes" or name in ADDRESSES:
+                _require_conditions(given, at)
             if name == "Attributes":
                 tests += [self._attribute(one, its, f"{at}.{one}") for one, its in given.items()]
             elif name in ADDRESSES:
@@ -128,6 +130,7 @@ class _Reader:
             days = (given.get("ConditionOverrides") or {}).get("Range") or {}
             operand = Calculated(name, days.get("Start"), days.get("End", 0))
             tests.append(self._read(operand, given, f"{place}.CalculatedAttributes.{name}"))
+        _require_conditions(tests, place)
         return combined("ALL", tests, place)
 
     def _read(self, operand: Operand, given: Mapping[str, Any], place: str, *, takes_references: bool = True) -> Test:
@@ -223,6 +226,12 @@ def combined(relation: str, parts: Sequence[Expression], place: str) -> Expressi
         return parts[0] if len(parts) == 1 else Every(tuple(parts), place)
     some = parts[0] if len(parts) == 1 else Some(tuple(parts), place)
     return some if relation == "ANY" else Not(some, place)
+
+
+def _require_conditions(conditions: Collection[Any], place: str) -> None:
+    """Require at least one: without any, a member that was misspelt would make everybody a member of the segment."""
+    if not conditions:
+        raise InvalidRequest(f"{place} must have a condition. Members that the API does not know are ignored.")
 
 
 def _listed(names: Iterable[str]) -> str:

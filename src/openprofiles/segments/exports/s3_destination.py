@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from boto3.exceptions import Boto3Error
+from boto3.exceptions import Boto3Error, S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from openprofiles.aws_clients import fault_of, make_s3_client
@@ -42,7 +42,9 @@ class S3Destination:
         try:
             yield
         except (ClientError, BotoCoreError, Boto3Error) as error:
+            # An upload that fails does not say itself what the bucket has answered.
+            cause = error.__context__ if isinstance(error, S3UploadFailedError) else None
             raise ExportFailed(
-                f"The bucket {self._location.bucket} cannot be written: {fault_of(error)}. Check that it exists, and "
-                "the address, keys and permissions of the server (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID)."
+                f"The bucket {self._location.bucket} cannot be written: {fault_of(cause or error)}. Check that it "
+                "exists, and the address, keys and permissions of the server (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID)."
             ) from error
