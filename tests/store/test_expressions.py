@@ -28,7 +28,7 @@ from openprofiles.expressions.tree import (
 from openprofiles.facts.records import Profile
 from openprofiles.ids import new_profile_id
 from openprofiles.settings import PostgresqlUrl
-from openprofiles.store.connections import Store
+from openprofiles.store.connections import Connection, Store
 from openprofiles.store.expressions.conditions import Surroundings
 from openprofiles.store.expressions.fragments import Sql, sql
 from openprofiles.store.postgresql import PostgresqlStore
@@ -234,6 +234,26 @@ def test_an_expression_has_the_same_members_in_python_and_on_every_engine(
     stores: list[Store], expression: Expression
 ) -> None:
     assert _differences(stores, expression) == NOTHING
+
+
+@budgets.LOOKS
+@given(one=EXPRESSIONS, other=EXPRESSIONS)
+def test_counts_of_combined_expressions_agree_on_every_engine(
+    stores: list[Store], one: Expression, other: Expression
+) -> None:
+    both, either = Every((one, other)), Some((one, other))
+
+    for store in stores:
+        with store.read() as connection:
+
+            def count(expression: Expression, connection: Connection = connection) -> int:
+                return count_members(connection, DOMAIN_ID, expression, SURROUNDINGS)
+
+            assert count(one) + count(Not(one)) == len(PROFILES)
+            assert count(Not(Not(one))) == count(one)
+            assert count(either) == count(one) + count(other) - count(both)
+            assert count(Not(both)) == count(Some((Not(one), Not(other))))
+            assert count(Not(either)) == count(Every((Not(one), Not(other))))
 
 
 @pytest.mark.parametrize("name", OPERATORS)

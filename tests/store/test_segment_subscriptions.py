@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from sqlalchemy import delete, select
 import budgets
 import by_hand
 from by_hand import At
+from openprofiles.calculated.definitions import create_calculated
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.facts.records import Domain
 from openprofiles.feed_kinds import FEEDS, SEGMENT_STREAM, SEGMENT_SUBSCRIPTION
@@ -36,7 +38,9 @@ from openprofiles.store.tables import profile_change, removed_profile, segment_e
 from openprofiles.uploads.webhooks import put_webhook
 from openprofiles.worker import segment_changes, segment_deliveries
 from openprofiles.worker.feeds import FeedFailed, FeedLost, Feeds, FeedWork
+from openprofiles.worker.webhook_post import DeliveryFailed
 from store.made_rows import NOW, make_domain
+from store.object_shop import ObjectShop
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 KINESIS = "arn:aws:kinesis:us-east-1:000000000000:stream/segments"
@@ -428,6 +432,7 @@ def test_a_deleted_segment_takes_its_subscription_along_without_events(followed:
     shop.at.write(shop.store, shop.domain, delete_segment, "gold")
     shop.follow()
 
+    assert shop.at.read(shop.store, shop.domain, subscriptions.list_followed_segments) == []
     with shop.store.read() as connection:
         assert list_subscriptions(connection, shop.domain.domain_id) == []
         assert len(connection.execute(select(segment_event)).all()) == 1
@@ -496,12 +501,14 @@ class Destination:
         self._taken = iter(taken)
         self._then = then
         self.requests: list[list[str]] = []
+        self.records: list[Mapping[str, Any]] = []
 
     def probe(self) -> None:
         pass
 
     def send(self, records: Sequence[Mapping[str, Any]]) -> int:
         self.requests.append([str(one["OperationType"]) for one in records])
+        self.records += records
         self._then()
         return next(self._taken)
 
@@ -558,6 +565,91 @@ def test_nothing_more_is_sent_once_the_stream_is_disassociated(followed: Shop, m
     with pytest.raises(FeedLost):
         deliver(shop, destination, monkeypatch)
     assert destination.requests == [["JOINED"]]
+
+
+def test_a_record_has_the_members_and_types_of_aws(followed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = followed
+    ann = shop.create({"tier": "basic"})
+    shop.update(ann, GOLD)
+    shop.follow()
+    shop.clock.now += HOUR
+    shop.update(ann, {"tier": "basic"})
+    shop.follow()
+    destination = Destination([1, 1])
+
+    deliver(shop, destination, monkeypatch)
+
+    seconds = int(NOW.timestamp())
+    always = {
+        "AccountId": Settings(data_folder=Path("not-used")).account_id,
+        "DomainName": shop.domain.name,
+        "SegmentDefinitionName": "gold",
+        "SegmentType": "CLASSIC",
+        "ProfileId": ann,
+        "EventType": "LIVE",
+    }
+    assert json.loads(json.dumps(destination.records)) == [
+        {**always, "OperationType": "JOINED", "MembershipCalculatedAt": seconds},
+        {
+            **always,
+            "OperationType": "LEFT",
+            "MembershipCalculatedAt": seconds + 3_600,
+            "PreviousMembershipChangedAt": seconds,
+        },
+    ]
+
+
+def test_events_wait_for_a_destination_that_is_down_for_an_hour_and_then_come_in_their_order(
+    followed: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = followed
+    monkeypatch.setitem(FEEDS, SEGMENT_STREAM.name, SEGMENT_STREAM)
+    is_down = True
+
+    def answer() -> None:
+        if is_down:
+            raise DeliveryFailed("The Kinesis stream cannot be reached.")
+
+    destination = Destination([1, 2], answer)
+    monkeypatch.setattr(segment_deliveries, "_open", lambda *_: destination)
+    make_events(shop)
+    started_at = shop.clock.now
+    while shop.clock.now < started_at + HOUR:
+        shop.clock.now += timedelta(minutes=1)
+        shop.follow()
+    down = shop.at.read(shop.store, shop.domain, subscriptions.get_stream)
+    attempts = len(destination.records)
+    is_down = False
+    shop.clock.now += timedelta(minutes=5)
+    shop.follow()
+
+    up = shop.at.read(shop.store, shop.domain, subscriptions.get_stream)
+    assert (down.failure, up.failure) == ("The Kinesis stream cannot be reached.", None)
+    # After the first minutes it is tried every five minutes.
+    assert attempts < 20
+    sent = [(one["ProfileId"], one["OperationType"]) for one in destination.records[attempts:]]
+    assert sent == [(profile_id, event) for profile_id, event, _ in shop.events()]
+    assert [event for _, event in sent] == ["JOINED", "LEFT", "JOINED"]
+
+
+def test_a_profile_joins_by_an_object_that_changes_its_calculated_attribute(shop: Shop) -> None:
+    objects = ObjectShop(shop.store, shop.domain)
+    objects.define("Crm")
+    details = {"Expression": "{Crm.visits}", "Attributes": [{"Name": "visits"}]}
+    visits = {"AttributeDetails": details, "Statistic": "MAXIMUM"}
+    shop.at.write(shop.store, shop.domain, create_calculated, "visits", {}, visits, {})
+    test = {"visits": {"DimensionType": "GREATER_THAN", "Values": ["5"]}}
+    shop.define("frequent", {"Groups": [{"Dimensions": [{"CalculatedAttributes": test}]}]})
+    associate(shop)
+    shop.subscribe("frequent")
+    shop.follow()
+
+    for visits_then in (5, 6, 7, 1):
+        objects.put("Crm", {"id": "1", "mail": "ada@x.org", "visits": visits_then})
+        shop.follow()
+
+    ada = objects.only("_email", "ada@x.org").profile_id
+    assert shop.events("frequent") == [(ada, "JOINED", "LIVE"), (ada, "LEFT", "LIVE")]
 
 
 changes = st.lists(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from sqlalchemy import update
 
@@ -23,6 +24,8 @@ from openprofiles.segments.definitions import GROUPS, create_segment
 from openprofiles.segments.estimates import read_estimate, start_estimate
 from openprofiles.segments.membership import known_since, list_members, read_memberships
 from openprofiles.segments.snapshots import read_snapshot, start_snapshot
+from openprofiles.segments.sql import query_run
+from openprofiles.segments.sql.query_run import QueryFailed
 from openprofiles.segments.subscriptions import associate_stream, put_subscription
 from openprofiles.settings import Settings
 from openprofiles.store import job_queue, tables
@@ -75,6 +78,10 @@ class Shop:
         return At(self.now).read(self.store, self.domain, read_snapshot, name, snapshot_id)
 
     def run_job(self) -> None:
+        self.run_next()
+        assert list(self.settings.scratch_folder.iterdir()) == []
+
+    def run_next(self) -> None:
         with self.store.write() as connection:
             lease_until = self.now + timedelta(minutes=1)
             claimed = job_queue.claim_next_job(connection, owner="a", now=self.now, lease_until=lease_until)
@@ -82,7 +89,6 @@ class Shop:
         leased = LeasedStore(self.store, Lease(claimed.job_number, "a", claimed.epoch, claimed.kind))
         run = {"segment estimate": estimate_run.run, "segment snapshot": snapshot_run.run}[KINDS[claimed.kind].name]
         run(leased, self.settings, lambda: self.now)
-        assert list(self.settings.scratch_folder.iterdir()) == []
 
     def exported(self, run: SegmentRun) -> list[str]:
         """Return the first names in an export."""
@@ -106,6 +112,18 @@ def refusal(shop: Shop, query: str, **more: Any) -> str:
     with pytest.raises(InvalidRequest) as caught:
         shop.define("refused", {"SegmentSqlQuery": query}, **more)
     return str(caught.value)
+
+
+def run_here(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object] = lambda: None) -> None:
+    """Run queries in this process, which takes a tenth of the time; something happens before each."""
+
+    def run(folder: Path, query: str, **_: Any) -> bytes:
+        before()
+        with duckdb.connect(str(folder / "tables.duckdb"), read_only=True) as connection:
+            rows = connection.execute(query).fetchall()
+        return b"".join(number.to_bytes(8, "little") for (number,) in rows)
+
+    monkeypatch.setattr(query_run, "_run", run)
 
 
 def test_a_query_counts_only_living_profiles_of_its_domain_each_once(shop: Shop) -> None:
@@ -232,3 +250,62 @@ def test_a_query_whose_table_is_gone_fails_with_the_reason(shop: Shop) -> None:
         "FAILED",
         "SegmentSqlQuery: There is no table crm. Tables: profile. (line 1, column 24)",
     )
+
+
+def test_expired_profiles_and_objects_are_not_in_the_tables(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_here(monkeypatch)
+    objects = ObjectShop(shop.store, shop.domain)
+    objects.define("Crm")
+    objects.put("Crm", {"id": "1", "mail": "ada@x.org"})
+    objects.put("Crm", {"id": "2", "mail": "bob@x.org"})
+    objects.later(days=20)
+    # It keeps the profile, and not the first object of it.
+    objects.put("Crm", {"id": "3", "mail": "ada@x.org"})
+    numbers = "(select count(*) from profile) = {} and (select count(*) from crm) = {}"
+
+    found = []
+    for days, profiles, of_type in ((20, 2, 3), (31, 1, 1)):
+        shop.now = NOW + timedelta(days=days)
+        found.append(shop.count(f"select profile_id from profile where {numbers.format(profiles, of_type)}"))
+
+    assert [one.member_count for one in found] == [2, 1]
+
+
+def test_queries_of_two_domains_at_once_see_only_the_tables_of_their_own(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Shop(shop.store, by_hand.get_domain(shop.store, "other"), shop.settings)
+    for one, names in ((shop, ("Ann", "Bob")), (other, ("Zoe",))):
+        objects = ObjectShop(one.store, one.domain)
+        objects.define("Crm")
+        for number, name in enumerate(names):
+            objects.put("Crm", {"id": str(number), "first": name})
+    ObjectShop(other.store, other.domain).define("Secret")
+    query = {"SegmentSqlQuery": "select profile_id from profile where (select count(*) from crm) < 3"}
+    estimates = [(one, At(NOW).write(one.store, one.domain, start_estimate, query)) for one in (shop, other)]
+    # The other one is counted from its beginning to its end while this one runs.
+    others: Iterator[Callable[[], object]] = iter([other.run_next, lambda: None])
+    run_here(monkeypatch, lambda: next(others)())
+
+    shop.run_next()
+
+    runs = [At(NOW).read(one.store, one.domain, read_estimate, estimate_id) for one, estimate_id in estimates]
+    assert [(one.status, one.member_count, one.profile_count) for one in runs] == [
+        ("SUCCEEDED", 2, 2), ("SUCCEEDED", 1, 1)
+    ]  # fmt: skip
+    assert list(shop.settings.scratch_folder.iterdir()) == []
+    assert "There is no table secret. Tables: profile, crm." in refusal(shop, "select profile_id from secret")
+
+
+def test_a_query_that_takes_too_much_fails_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.create("Ann")
+
+    def fail() -> None:
+        raise QueryFailed("The query needed more than 1 GB of memory.")
+
+    outcomes: Iterator[Callable[[], object]] = iter([fail, lambda: None])
+    run_here(monkeypatch, lambda: next(outcomes)())
+    failed, counted = (shop.count("select profile_id from profile") for _ in range(2))
+
+    assert (failed.status, failed.failure_message) == ("FAILED", "The query needed more than 1 GB of memory.")
+    assert (failed.member_count, counted.status, counted.member_count) == (None, "SUCCEEDED", 1)

@@ -184,9 +184,13 @@ def from_profile(condition: str) -> str:
         # Columns.
         ("select frist_name from profile", "no column frist_name. Did you mean 'first_name'? (line 1, column 8)"),
         (from_profile("atributes['x'] = 'y'"), "There is no column atributes. Did you mean 'attributes'?"),
-        ("select first_name from profile", "The result must have one column profile_id"),
+        ("select first_name from profile", "of the members; it has 0. (line 1, column 8)"),
         ("select profile_id, profile_id from profile", "one column profile_id, the ids of the members; it has 2."),
         ("select * from profile p join web_orders o on p.profile_id = o.profile_id", "Name the columns here"),
+        (
+            "select p.profile_id, o.profile_id from profile p join web_orders o on p.profile_id = o.profile_id",
+            "one column profile_id, the ids of the members; it has 2. (line 1, column 10)",
+        ),
         ("select profile_id from (select * from profile) x", "Name the columns here instead of writing *."),
         ("select a.profile_id from profile a, profile b where first_name = 'x'", "is in several tables: a, b."),
         (from_profile("attributes[first_name] = 'x'"), "Name one attribute: attributes['name']."),
@@ -306,6 +310,7 @@ ROW = {
         ("birth_date < current_date()", True),
         ("date_add(birth_date, 30)", moment("2024-04-04 00:00:00")),
         ("date_sub('2024-03-01', 1)", moment("2024-02-29 00:00:00")),
+        ("date_sub(current_date(), 60)", moment("2026-10-02 00:00:00")),
         ("add_months('2024-01-31', 1)", moment("2024-02-29 00:00:00")),
         ("to_date('03/05/2024', 'MM/dd/yyyy')", date(2024, 3, 5)),
         ("to_date(attributes['bad'], 'MM/dd/yyyy')", None),
@@ -346,6 +351,7 @@ def test_duckdb_computes_as_spark_does(expression: str, expected: Any) -> None:
         ("min(last_name)", "1"),
         ("percentile(last_name, 0.5)", 2.0),
         ("percentile(last_name, 0.25)", 1.75),
+        ("percentile(last_name, 0.9)", 4.1),
         ("stddev_pop(last_name)", 1.5),
         ("max_by(first_name, last_name)", "d"),
         ("count_if(last_name > 1)", 3),
@@ -356,6 +362,45 @@ def test_duckdb_aggregates_as_spark_does(expression: str, expected: Any) -> None
     query = check(f"select max(profile_id) as profile_id, {expression} as v from profile")
 
     assert run_here(query, rows) == [pytest.approx(expected) if isinstance(expected, float) else expected]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("row_number() over (order by last_name desc, first_name)", [4, 2, 3, 1]),
+        ("rank() over (order by last_name + 0)", [1, 2, 2, 4]),
+        ("dense_rank() over (order by last_name + 0)", [1, 2, 2, 3]),
+        ("sum(last_name) over (order by first_name)", [1, 3, 5, 10]),
+        ("sum(last_name) over (partition by birth_date)", [3, 3, 7, 7]),
+        ("count(*) over (partition by last_name)", [1, 2, 2, 1]),
+        ("lag(first_name) over (order by first_name)", [None, "a", "b", "c"]),
+        ("lead(first_name) over (partition by birth_date order by first_name)", ["b", None, "d", None]),
+        ("first_value(first_name) over (partition by birth_date order by first_name desc)", ["b", "b", "d", "d"]),
+        (
+            "avg(last_name) over (order by first_name rows between 1 preceding and current row)",
+            [1.0, 1.5, 2.0, 3.5],
+        ),
+    ],
+)
+def test_duckdb_computes_windows_as_spark_does(expression: str, expected: list[Any]) -> None:
+    days = ("2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02")
+    rows = [
+        {"first_name": name, "last_name": number, "birth_date": day}
+        for name, number, day in zip("abcd", "1225", days, strict=True)
+    ]
+    query = check(
+        f"select profile_id, v from (select profile_id, first_name, {expression} as v from profile) order by first_name"
+    )
+
+    assert run_here(query, rows) == expected
+
+
+def test_a_query_may_have_fifty_thousand_characters() -> None:
+    longest = from_profile("first_name = 'x'").ljust(50_000)
+
+    assert check(longest).id_column == "profile_id"
+    with pytest.raises(SqlFault, match=r"has 50,001 characters; at most 50,000 are allowed"):
+        check(longest + " ")
 
 
 def run_here(query: CheckedQuery, rows: list[dict[str, str]]) -> list[Any]:

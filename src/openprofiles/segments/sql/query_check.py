@@ -38,6 +38,8 @@ _MAX_JOINS = 12
 _MAX_SUBQUERIES = 30
 _ATTRIBUTES = "attributes"
 _IS_RESOLVED = "resolved"
+# What the parser notes of a word.
+_PLACE = ("line", "col", "start", "end")
 
 _SYNTAX: frozenset[type[exp.Expr]] = frozenset(
     {
@@ -376,7 +378,7 @@ class _Resolver:
                 column.meta[_IS_RESOLVED] = False
             return
         alias, name, node = found[0]
-        made: exp.Expr = _column(name, alias)
+        made: exp.Expr = _column(name, alias, in_place_of=column)
         if node.parent is scope.expression and node.arg_key == "expressions":
             # It keeps its name in the result.
             made = exp.alias_(made, exp.to_identifier(path[-1], quoted=True))
@@ -420,7 +422,7 @@ def _replace_star(star: exp.Expr, sources: Mapping[str, SqlTable | Scope], *, is
     if len(sources) != 1 or not is_root or not isinstance(next(iter(sources.values())), SqlTable):
         raise _fault_at("Name the columns here instead of writing *.", star)
     (alias,) = sources
-    star.replace(_column(PROFILE_ID, alias))
+    star.replace(_column(PROFILE_ID, alias, in_place_of=star))
 
 
 def _columns_after_grouping(scope: Scope) -> Iterator[exp.Column]:
@@ -481,8 +483,11 @@ def _attribute_of(path: Sequence[str], top: exp.Expr, column: exp.Column) -> tup
     raise _fault_at("Name one attribute: attributes['name'].", column)
 
 
-def _column(name: str, table: str) -> exp.Column:
+def _column(name: str, table: str, *, in_place_of: exp.Expr) -> exp.Column:
     made = exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
+    written = next((one.meta for one in in_place_of.walk() if "line" in one.meta), {})
+    # A fault that is found later still has its place.
+    made.meta.update({word: written[word] for word in _PLACE if word in written})
     made.meta[_IS_RESOLVED] = True
     return made
 
