@@ -68,8 +68,8 @@ _PAUSES_OF_SEGMENTS = (timedelta(seconds=10), timedelta(seconds=30), timedelta(m
 # A feed for each subscription to a segment, which reads the log of changes.
 SEGMENT_SUBSCRIPTION = FeedKind(
     name="segment_subscription",
-    waiting_since="openprofiles.store.segment_subscriptions:CHANGES_WAIT_SINCE",
-    has_rows="openprofiles.store.segment_subscriptions:CHANGES_WAIT",
+    waiting_since="openprofiles.store.profile_changes:CHANGES_WAIT_SINCE",
+    has_rows="openprofiles.store.profile_changes:CHANGES_WAIT",
     acts_at="openprofiles.store.segment_subscriptions:LOOKS_AT_ALL_AT",
     reader="openprofiles.worker.segment_changes:follow_segment",
     # A load writes ten chunks a second.
@@ -86,4 +86,16 @@ SEGMENT_STREAM = FeedKind(
     pauses=_PAUSES_OF_SEGMENTS,
 )
 
-FEEDS = {kind.name: kind for kind in (WEBHOOK, SEGMENT_SUBSCRIPTION, SEGMENT_STREAM)}
+# A feed for each domain, which reads the log of changes and writes the words by which its customers are searched.
+PROFILE_WORDS = FeedKind(
+    name="profile_words",
+    waiting_since="openprofiles.store.profile_changes:CHANGES_WAIT_SINCE",
+    has_rows="openprofiles.store.profile_words:CHANGES_WAIT",
+    acts_at="openprofiles.store.profile_words:LOOKS_AT_ALL_AT",
+    reader="openprofiles.worker.profile_words:write_words_of_changed",
+    # A load writes ten chunks a second.
+    rest=timedelta(seconds=1),
+    pauses=_PAUSES_OF_SEGMENTS,
+)
+
+FEEDS = {kind.name: kind for kind in (WEBHOOK, SEGMENT_SUBSCRIPTION, SEGMENT_STREAM, PROFILE_WORDS)}

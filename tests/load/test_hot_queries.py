@@ -174,8 +174,8 @@ def follow_a_segment(shop: Shop) -> Callable[[], None]:
 
     def act() -> None:
         with store.write() as connection:
-            # The feed of the stream comes only once: it is not released.
-            claimed = [claim_feed(connection, owner="w", now=NOW) for _ in range(2)]
+            # The feeds of the stream and of words come only once: they are not released.
+            claimed = [claim_feed(connection, owner="w", now=NOW) for _ in range(3)]
         (held,) = (one for one in claimed if one is not None and one.name == SEGMENT_SUBSCRIPTION.name)
         number = follow_segment(work, held)
         with store.write() as connection:

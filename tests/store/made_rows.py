@@ -8,17 +8,19 @@ from typing import Any
 from openprofiles.clock import from_milliseconds
 from openprofiles.facts.records import Domain
 from openprofiles.job_kinds import KINDS, UPLOAD
-from openprofiles.profiles import domains
 from openprofiles.store import job_queue
 from openprofiles.store.connections import Connection, Store
+from openprofiles.store.domains import insert_domain
 
 NOW = from_milliseconds(1_780_000_000_123)
 
 
 def make_domain(store: Store, name: str) -> Domain:
-    return domains.create_domain(
-        store, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
-    )
+    """Insert a domain alone: no feed follows its profiles."""
+    with store.write() as connection:
+        return insert_domain(
+            connection, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
+        )
 
 
 def insert_job(connection: Connection, domain_id: int, job_id: str, *, kind: str = "upload", **values: Any) -> int:

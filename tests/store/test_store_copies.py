@@ -26,6 +26,7 @@ from openprofiles.store.connections import Store
 from openprofiles.store.copy_store import copy_store
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import open_store, open_store_as_it_is, revision_of
+from openprofiles.store.tables import is_described
 from postgresql_server import PostgresqlServer
 
 SIZE = LoadSize(new=1_000, updates=2_500, repeats=50, entangled=40, failing=20)
@@ -58,6 +59,8 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with store.write() as connection:
         # The number of a domain that is gone is never given out again.
+        for table in ("words_feed_state", "feed"):
+            connection.execute(text(f"delete from {table} where domain_id = (select max(domain_id) from domain)"))
         connection.execute(text("delete from domain where name = 'gone'"))
         connection.execute(text("insert into ordered_record values (1, 7)"))
         connection.execute(text("insert into repeated_row values (1, 8, 10, 7, 9)"))
@@ -78,6 +81,7 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
         connection.execute(text('insert into segment_run values (2, null, \'{"a": "Ünï"}\', 5, 6, 7)'))
         connection.execute(text("insert into profile_set values (1, 'subscription', 7, 0, x'00ff')"))
+        connection.execute(text("insert into profile_words values (1, 1, '_1 ulmann')"))
         connection.execute(text("insert into segment_stream values (1, 'https://x.example/', 'r', 5, null, 6, 9, 1)"))
         connection.execute(
             text("insert into segment_subscription values (1, 7, 24, 'RUNNING', null, 5, 6, 7, 8, 9, 1, 2, 3)")
@@ -146,7 +150,12 @@ def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
             "update profile set attributes = (select json_group_object(key, value) from "
             "(select key, value from json_each(attributes) order by key)) where attributes is not null"
         )
-        return {name: sorted(connection.execute(f"select * from {name}"), key=repr) for name in names}
+        # The index of words may be the same in other parts.
+        return {
+            name: sorted(connection.execute(f"select * from {name}"), key=repr)
+            for name in names
+            if is_described(name, "table", None)
+        }
 
 
 def test_a_store_that_went_to_an_engine_and_back_is_the_same(

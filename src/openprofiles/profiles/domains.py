@@ -14,6 +14,7 @@ from openprofiles.facts.records import Domain
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import domains as domain_rows
+from openprofiles.store import profile_words
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store.connections import Store
 
@@ -53,7 +54,7 @@ def create_domain(
     """
     checked_config = domain_config.new_config(config)
     with store.write() as connection:
-        return domain_rows.insert_domain(
+        made = domain_rows.insert_domain(
             connection,
             name,
             config=checked_config,
@@ -62,6 +63,8 @@ def create_domain(
             phone_region=phone_region,
             now=now,
         )
+        profile_words.follow_domain(connection, made.domain_id, now)
+        return made
 
 
 def count_profiles(session: Reading) -> int:

@@ -94,6 +94,11 @@ def end_feed(connection: Connection, kind: FeedKind, subject: int) -> None:
     connection.execute(ending.values(epoch=feed.c.epoch + 1, next_attempt_at=None, lease_owner=None, last_error=None))
 
 
+def read_feed_number(connection: Connection, kind: FeedKind, subject: int) -> int:
+    """Read the number of the last row that a feed has acted on."""
+    return int(connection.execute(select(feed.c.number).where(_is_feed(kind, subject))).scalar_one())
+
+
 def is_held(connection: Connection, held: HeldFeed) -> bool:
     """Return whether a feed is still held, which does not change until the transaction ends."""
     query = select(feed.c.subject).where(*_is_ours(held)).with_for_update()

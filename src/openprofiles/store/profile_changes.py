@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.prepared import PreparedStatement
 from openprofiles.store.row_number_lists import pack_row_numbers, unpack_row_numbers
-from openprofiles.store.tables import change_content, domain, job, undo_image
+from openprofiles.store.tables import change_content, domain, feed, job, undo_image
 from openprofiles.store.tables import profile_change as table
 
 # Those of calls have one profile each.
@@ -264,6 +264,19 @@ def _read(connection: Connection, domain_id: int, number: int) -> ProfileChange:
         object_type=row.object_type,
     )
 
+
+# Whether there is a change that a feed has yet to look at.
+CHANGES_WAIT: ColumnElement[bool] = exists().where(
+    domain.c.domain_id == feed.c.domain_id, domain.c.change_number > feed.c.number
+)
+# When the oldest change was made that a feed has yet to look at.
+CHANGES_WAIT_SINCE: ColumnElement[datetime] = (
+    select(table.c.changed_at)
+    .where(table.c.domain_id == feed.c.domain_id, table.c.number > feed.c.number)
+    .order_by(table.c.number)
+    .limit(1)
+    .scalar_subquery()
+)
 
 # Literals, since a parameter would keep SQLite from the partial indexes.
 _OF_ONE = table.c.profile_count == literal_column("1")

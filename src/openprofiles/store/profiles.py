@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Select, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.facts.records import FieldSource, Profile
@@ -138,6 +138,45 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
     is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
     query = select(table).where(_of_domain(connection, domain_id, is_row)).order_by(table.c.pid).limit(limit)
     return [one for one in map(_profile_of, connection.execute(query).mappings()) if one.domain_id == domain_id]
+
+
+def read_texts(
+    connection: Connection, domain_id: int, pids: Collection[int], paths: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
+    """Read standard fields of the profiles among these row numbers, expired ones included.
+
+    Returns:
+        the row number of each, with its values by path.
+    """
+    is_row = _of_domain(connection, domain_id, table.c.pid.in_(pids))
+    return _texts(connection, domain_id, select(*_text_columns(paths)).where(is_row), paths)
+
+
+def read_texts_of_range(
+    connection: Connection, domain_id: int, after_pid: int, upto_pid: int, paths: Sequence[str], *, limit: int
+) -> list[tuple[int, dict[str, str]]]:
+    """Read standard fields of the first profiles of the domain in a range of row numbers, as ``read_texts``."""
+    read_in_index_order(connection)
+    # As they stand in the table, with those of other domains between them.
+    is_of_domain = (
+        table.c.domain_id + 0 == domain_id if connection.dialect.name == "sqlite" else (table.c.domain_id == domain_id)
+    )
+    query = select(*_text_columns(paths)).where(table.c.pid > after_pid, table.c.pid <= upto_pid, is_of_domain)
+    return _texts(connection, domain_id, query.order_by(table.c.pid).limit(limit), paths)
+
+
+def _text_columns(paths: Sequence[str]) -> list[Column[Any]]:
+    return [table.c.pid, table.c.domain_id, *(table.c[FIELD_BY_PATH[path].column] for path in paths)]
+
+
+def _texts(
+    connection: Connection, domain_id: int, query: Select[Any], paths: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
+    return [
+        (row[0], {path: text for path, text in zip(paths, row[2:], strict=True) if text is not None})
+        for row in connection.execute(query)
+        if row[1] == domain_id
+    ]
 
 
 def read_newest(connection: Connection, domain_id: int, now: datetime, limit: int) -> Iterator[Profile]:

@@ -15,7 +15,7 @@ from openprofiles.store.feeds import begin_feed, end_feed
 from openprofiles.store.profile_changes import read_last_change_number
 from openprofiles.store.profile_sets import SetOwner, remove_set
 from openprofiles.store.subscription_states import ACTIVE, SubscriptionStatus
-from openprofiles.store.tables import Moment, definition, domain, feed, profile_change, segment_event
+from openprofiles.store.tables import Moment, definition, domain, feed, segment_event
 from openprofiles.store.tables import segment_stream as streams
 from openprofiles.store.tables import segment_subscription as table
 
@@ -221,18 +221,6 @@ def _subscription_of(row: Any) -> Subscription:
 
 _SELECT = select(*(table.c[field.name] for field in fields(Subscription)))
 
-# Whether there is a change that a subscription has yet to look at.
-CHANGES_WAIT: ColumnElement[bool] = exists().where(
-    domain.c.domain_id == feed.c.domain_id, domain.c.change_number > feed.c.number
-)
-# When the oldest change was made that a subscription has yet to look at.
-CHANGES_WAIT_SINCE: ColumnElement[datetime] = (
-    select(profile_change.c.changed_at)
-    .where(profile_change.c.domain_id == feed.c.domain_id, profile_change.c.number > feed.c.number)
-    .order_by(profile_change.c.number)
-    .limit(1)
-    .scalar_subquery()
-)
 # When a subscription looks at all profiles: at once while it does, or when it is due.
 LOOKS_AT_ALL_AT: ColumnElement[datetime] = (
     select(case((table.c.scanned_pid.is_not(None), table.c.started_at), else_=table.c.next_at))

@@ -533,6 +533,54 @@ removed_profile = Table(
 )
 Index("removed_profile_age", removed_profile.c.domain_id, removed_profile.c.removed_at)
 
+# By which words customers are searched, blanks between them; the first one names the domain.
+profile_words = Table(
+    "profile_words",
+    metadata,
+    Column("pid", RowNumber, primary_key=True, autoincrement=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("words", Text, nullable=False),
+    info=owned_by(Owner.PROFILE, "one for each profile"),
+)
+# What begins like this in the store belongs to the index of words.
+_WORDS_INDEX_PREFIX = "profile_words_"
+# The index of the words, which SQLAlchemy cannot describe. That of SQLite has tables of its own, and forgets the words
+# of a removed profile at once.
+WORDS_INDEX_ON_SQLITE = (
+    "create virtual table profile_words_index using fts5(words, content='profile_words', content_rowid='pid', "
+    "detail=none, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
+    "insert into profile_words_index (profile_words_index, rank) values ('secure-delete', 1)",
+    "create trigger profile_words_added after insert on profile_words begin "
+    "insert into profile_words_index (rowid, words) values (new.pid, new.words); end",
+    "create trigger profile_words_removed after delete on profile_words begin "
+    "insert into profile_words_index (profile_words_index, rowid, words) values ('delete', old.pid, old.words); end",
+    "create trigger profile_words_changed after update on profile_words begin "
+    "insert into profile_words_index (profile_words_index, rowid, words) values ('delete', old.pid, old.words); "
+    "insert into profile_words_index (rowid, words) values (new.pid, new.words); end",
+)
+WORDS_INDEX_ON_POSTGRESQL = (
+    "create index profile_words_index on profile_words using gin (array_to_tsvector(string_to_array(words, ' ')))",
+    "create index profile_words_domain on profile_words (domain_id, pid)",
+)
+
+
+@event.listens_for(profile_words, "after_create")
+def _make_words_index(_table: Table, connection: Connection, **_more: object) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    for statement in WORDS_INDEX_ON_SQLITE if is_sqlite else WORDS_INDEX_ON_POSTGRESQL:
+        connection.exec_driver_sql(statement)
+
+
+# How far the words of a domain's profiles are written; the feed that follows its changes goes on from there.
+words_feed_state = Table(
+    "words_feed_state",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True, autoincrement=False),
+    # While all profiles are looked at, how far that has come; otherwise null.
+    Column("scanned_pid", BigInteger),
+    info=owned_by(Owner.DOMAIN, "one for each domain"),
+)
+
 # Jobs that come again: a worker adds the next one when it is due.
 schedule = Table(
     "schedule",
@@ -857,3 +905,8 @@ credential = Table(
 def tables_of(owner: Owner) -> list[Table]:
     """List the tables whose rows go with this owner, in the order of definition."""
     return [table for table in metadata.tables.values() if owned_rows(table).owner is owner]
+
+
+def is_described(name: str | None, _kind: str, _parents: object) -> bool:
+    """Return whether the metadata describe what the store has by this name, for Alembic's ``include_name``."""
+    return name is None or not name.startswith(_WORDS_INDEX_PREFIX)

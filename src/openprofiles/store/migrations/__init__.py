@@ -7,4 +7,4 @@ commits the part; the next attempt after an interruption must find what is left.
 steps so far; read it, correct it, then set ``NEWEST_REVISION``.
 """
 
-NEWEST_REVISION = "0028"
+NEWEST_REVISION = "0029"

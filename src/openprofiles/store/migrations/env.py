@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 
-from openprofiles.store.tables import Moment, metadata
+from openprofiles.store.tables import Moment, is_described, metadata
 
 
 def write_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -18,5 +18,6 @@ context.configure(
     # SQLite alters most things by copying the table.
     render_as_batch=True,
     render_item=write_type,
+    include_name=is_described,
 )
 context.run_migrations()

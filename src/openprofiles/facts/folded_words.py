@@ -1,0 +1,110 @@
+"""Words as the search for customers compares them: without regard to case and accents, the same on every engine.
+
+A letter with two usual spellings makes two words, so that *Schäfer* is found as *schafer* and as *schaefer*. A word is
+compared from its beginning. Phone numbers are searched by their digits, with or without the code of the country.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+
+from openprofiles.facts.standard_profile import ADDRESSES, EMAIL_KEY, FULL_NAME_PATHS, KEY_PATHS, PHONE_KEY
+
+WORD_PATHS = (
+    *FULL_NAME_PATHS,
+    "BusinessName",
+    "AccountNumber",
+    *KEY_PATHS[EMAIL_KEY],
+    *(f"{address}.City" for address in ADDRESSES),
+)
+PHONE_PATHS = KEY_PATHS[PHONE_KEY]
+SEARCHED_PATHS = (*WORD_PATHS, *PHONE_PATHS)
+
+# Longer words are cut, in a profile and in a search.
+MAX_WORD_LENGTH = 64
+MAX_WORDS = 100
+# A search with more words is no longer one that somebody types.
+MAX_SEARCHED_WORDS = 16
+
+_WORD = re.compile(r"[^\W_]+")
+_NOT_A_DIGIT = re.compile(r"[^0-9]+")
+_LIKE_A_NUMBER = re.compile(r"[0-9 ()+./-]*")
+_FEWEST_DIGITS = 3
+# The code of a country has one to three digits.
+_LONGEST_COUNTRY_CODE = 3
+# Letters that Unicode does not take apart.
+_PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th"})
+_SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+
+
+def words_of_profile(values: Mapping[str, str]) -> str:
+    """Write the words of a profile, each once, in order, with blanks between them; empty if it has none.
+
+    Args:
+        values: those of the standard fields, by path.
+    """
+    found: set[str] = set()
+    for path in WORD_PATHS:
+        if text := values.get(path):
+            for spelling in _spellings(text):
+                found.update(word[:MAX_WORD_LENGTH] for word in _WORD.findall(spelling))
+    for path in PHONE_PATHS:
+        if text := values.get(path):
+            found.update(_phone_words(text))
+    return " ".join(sorted(found)[:MAX_WORDS])
+
+
+def searched_words(text: str) -> list[tuple[str, ...]]:
+    """Return the words of a text that is searched for, each with its spellings; a profile must have one of each.
+
+    What looks like a phone number may be one number, or several words.
+    """
+    digits = _NOT_A_DIGIT.sub("", text.replace("(0)", "") if "+" in text else text)
+    number = digits.lstrip("0")[:MAX_WORD_LENGTH]
+    if _LIKE_A_NUMBER.fullmatch(text) and len(digits) >= _FEWEST_DIGITS and number:
+        # Each part or the number, so all parts or the number.
+        parts = [part[:MAX_WORD_LENGTH] for part in _WORD.findall(text)]
+        return [tuple(dict.fromkeys((part, number))) for part in parts[:MAX_SEARCHED_WORDS]]
+    words: list[tuple[str, ...]] = []
+    for word in _WORD.findall(unicodedata.normalize("NFC", text)):
+        forms = [form[:MAX_WORD_LENGTH] for spelling in _spellings(word) for form in _WORD.findall(spelling)]
+        if forms:
+            words.append(tuple(dict.fromkeys(forms)))
+    return words[:MAX_SEARCHED_WORDS]
+
+
+def has_words(words: str, searched: Sequence[tuple[str, ...]]) -> bool:
+    """Return whether a profile with these words is found by a search."""
+    each = words.split()
+    return all(any(word.startswith(spellings) for word in each) for spellings in searched)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Yield a text without case and accents, and with umlauts spelled out if there are any."""
+    if text.isascii():
+        yield text.lower()
+        return
+    folded = unicodedata.normalize("NFC", text).casefold()
+    yield _without_marks(folded.translate(_PLAIN))
+    spelled_out = folded.translate(_SPELLED_OUT)
+    if spelled_out != folded:
+        yield _without_marks(spelled_out.translate(_PLAIN))
+
+
+def _without_marks(text: str) -> str:
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+
+
+def _phone_words(text: str) -> Iterator[str]:
+    # As +49 (0)170: this zero is only dialled without the code of the country.
+    digits = _NOT_A_DIGIT.sub("", text.replace("(0)", "") if "+" in text else text)
+    number = digits.lstrip("0")[:MAX_WORD_LENGTH]
+    if not number:
+        return
+    yield number
+    if text.lstrip().startswith("+") or digits.startswith("00"):
+        for length in range(1, _LONGEST_COUNTRY_CODE + 1):
+            if rest := number[length:].lstrip("0"):
+                yield rest
