@@ -79,27 +79,27 @@ def make_reader(server: RunningServer) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"),
+    "text",
     [
-        ("ADA@example.com", "an email or an account number"),
-        pytest.param("Ada Lovelace <ada@example.com>", "an email or an account number", marks=ONE_BOX_LONG),
-        ("+1 206 555 0100", "a phone number or an account number"),
-        pytest.param("c-02888", "a full name or an account number", marks=ONE_BOX_LONG),
-        pytest.param("ada  lovelace", "a full name or an account number", marks=ONE_BOX_LONG),
-        pytest.param("Lovelace, Ada", "a full name or an account number", marks=ONE_BOX_LONG),
+        "lov",
+        pytest.param("ADA@exam", marks=ONE_BOX_LONG),
+        pytest.param("Ada Lovelace <ada@example.com>", marks=ONE_BOX_LONG),
+        pytest.param("206 555", marks=ONE_BOX_LONG),
+        pytest.param("c-028", marks=ONE_BOX_LONG),
+        pytest.param("Lovelace, Ada", marks=ONE_BOX_LONG),
     ],
 )
-def test_one_box_finds_a_customer_by_each_kind_of_key(page: Page, ada: str, text: str, kind: str) -> None:
+def test_results_follow_what_is_typed(page: Page, ada: str, text: str) -> None:
     page.goto(f"/console/domains/{DOMAIN}")
-    page.get_by_role("link", name="Profiles", exact=True).click()
-    page.get_by_label("Find a customer").fill(text)
-    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Customers", exact=True).click()
+    page.get_by_label("Find a customer").press_sequentially(text)
 
-    expect(page.get_by_role("status")).to_contain_text(f"as {kind}. 1 profile found.")
+    expect(page.get_by_role("status")).to_contain_text("1 customer found for")
     expect(page.get_by_label("Find a customer")).to_have_value(text)
     row = page.get_by_role("row").nth(1)
     for shown in ("Ada Lovelace", "ada@example.com", "(206) 555-0100", "C-02888", ada):
         expect(row).to_contain_text(shown)
+    page.reload()
     page.get_by_role("link", name="Ada Lovelace").click()
     expect(page.get_by_role("heading", name="Ada Lovelace", level=1)).to_be_visible()
 
@@ -112,32 +112,39 @@ def test_a_profile_is_found_by_its_id(page: Page, ada: str) -> None:
     assert page.url.endswith(place_of(ada))
 
 
-def test_an_empty_search_says_what_can_be_searched_and_a_vain_one_why(
-    page: Page, client: Any, find_barriers: Callable[[Page], list[str]]
+def test_the_newest_customers_are_listed_and_a_vain_search_says_what_to_try(
+    page: Page, client: Any, ada: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:
+    zoe = client.create_profile(DomainName=DOMAIN, FirstName="Zoë", LastName="Schäfer")["ProfileId"]
     page.goto(f"/console/domains/{DOMAIN}/profiles")
-    expect(page.get_by_role("heading", name="Search by")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("the newest first")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("Zoë Schäfer")
+    expect(page.get_by_role("row").filter(has_text="Ada Lovelace")).to_have_count(1)
     assert find_barriers(page) == []
 
+    page.get_by_label("Find a customer").fill("schaef")
+    expect(page.get_by_role("status")).to_contain_text("1 customer found")
+    expect(page.get_by_role("link", name="Zoë Schäfer")).to_be_visible()
     page.get_by_label("Find a customer").fill("<script>alert(1)</script>")
     page.get_by_role("button", name="Search").click()
 
-    expect(page.get_by_role("status")).to_contain_text("No profiles found.")
+    expect(page.get_by_role("status")).to_contain_text("No customers found")
     expect(page.get_by_role("status")).to_contain_text("<script>alert(1)</script>")
-    expect(page.get_by_text("Enter the complete value")).to_be_visible()
+    expect(page.get_by_text("Check the spelling")).to_be_visible()
     assert find_barriers(page) == []
+    client.delete_profile(DomainName=DOMAIN, ProfileId=zoe)
 
 
 def test_a_long_list_of_results_has_pages(page: Page, client: Any) -> None:
-    for number in range(27):
+    for number in range(52):
         client.create_profile(DomainName=DOMAIN, AccountNumber="many", FirstName=f"Person {number}")
     page.goto(f"/console/domains/{DOMAIN}/profiles?q=many")
-    expect(page.get_by_role("row")).to_have_count(1 + 25)
+    expect(page.get_by_role("row")).to_have_count(1 + 50)
 
-    page.get_by_role("link", name="More profiles").click()
+    page.get_by_role("link", name="More customers").click()
 
     expect(page.get_by_role("row")).to_have_count(1 + 2)
-    expect(page.get_by_role("link", name="More profiles")).to_have_count(0)
+    expect(page.get_by_role("link", name="More customers")).to_have_count(0)
 
 
 def test_a_profile_is_found_by_the_unique_key_of_the_domain_s_files(
@@ -145,10 +152,10 @@ def test_a_profile_is_found_by_the_unique_key_of_the_domain_s_files(
 ) -> None:
     load(server, tmp_path, "loaded", "Member,First name\nM7,Grace\n", "Member=Attributes.Member", "Member")
     page.goto("/console/domains/loaded/profiles")
-    expect(page.get_by_text("The custom attribute “Member”")).to_be_visible()
+    expect(page.get_by_text("or the custom attribute “Member”, exactly as it is stored")).to_be_visible()
     page.get_by_label("Find a customer").fill("M7")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("or the custom attribute “Member”")
+    expect(page.get_by_role("status")).to_contain_text("1 customer found")
 
     page.get_by_role("link", name="Grace").click()
 
@@ -372,7 +379,7 @@ def test_hostile_text_in_every_field_is_shown_as_text_and_comes_through_the_form
     page.set_viewport_size({"width": 360, "height": 800})
 
     page.goto(f"/console/domains/{DOMAIN}/profiles?{urlencode({'q': text})}")
-    expect(page.get_by_role("status")).to_contain_text("1 profile found.")
+    expect(page.get_by_role("status")).to_contain_text("1 customer found")
     require_width(page)
     follow(page.get_by_role("link", name=profile_id))
     values = page.locator(".value").all_text_contents()

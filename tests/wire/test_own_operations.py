@@ -82,6 +82,7 @@ ACTIONS = {
     "GetDeadLetter": "openprofiles:GetDeadLetter",
     "DeleteDeadLetter": "openprofiles:DeleteDeadLetter",
     "RetryDeadLetter": "openprofiles:RetryDeadLetter",
+    "FindProfiles": "profile:SearchProfiles",
     "GetSegmentEstimateDetails": "profile:GetSegmentEstimate",
     "ListSegmentMembers": "profile:GetSegmentMembership",
     "CheckSegmentSql": "profile:CreateSegmentEstimate",

@@ -20,6 +20,7 @@ _COMMANDS = {
     "import": "openprofiles.cli.import_file:import_file",
     "jobs": "openprofiles.cli.jobs:jobs",
     "mappings": "openprofiles.cli.mappings:mappings",
+    "find": "openprofiles.cli.find:find",
     "history": "openprofiles.cli.history:history",
     "lineage": "openprofiles.cli.objects:lineage",
     "object-types": "openprofiles.cli.object_types:object_types",

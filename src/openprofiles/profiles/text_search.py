@@ -73,7 +73,7 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
 
 
 def _changed(session: Reading) -> tuple[Collection[int], bool]:
-    """Return the profiles that were changed since words were written, and whether there are no more of them."""
+    """Return the profiles that were changed since words were written, and whether these are all."""
     connection, domain_id = session.connection, session.domain.domain_id
     number, last_number = (
         rows.read_followed_number(connection, domain_id),

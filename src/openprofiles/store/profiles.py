@@ -155,7 +155,7 @@ def read_texts(
 def read_texts_of_range(
     connection: Connection, domain_id: int, after_pid: int, upto_pid: int, paths: Sequence[str], *, limit: int
 ) -> list[tuple[int, dict[str, str]]]:
-    """Read standard fields of the first profiles of the domain in a range of row numbers, as ``read_texts``."""
+    """Read standard fields of the first profiles in a range of row numbers, as ``read_texts``."""
     read_in_index_order(connection)
     # As they stand in the table, with those of other domains between them.
     is_of_domain = (

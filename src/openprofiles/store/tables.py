@@ -571,7 +571,7 @@ def _make_words_index(_table: Table, connection: Connection, **_more: object) ->
         connection.exec_driver_sql(statement)
 
 
-# How far the words of a domain's profiles are written; the feed that follows its changes goes on from there.
+# How far the words of a domain's profiles are written; the feed that follows its changes continues from there.
 words_feed_state = Table(
     "words_feed_state",
     metadata,

@@ -397,6 +397,13 @@ class FileSample(TypedDict):
     UniqueKeys: NotRequired[list[UniqueKeyEvidence] | None]
 
 
+class FindProfilesRequest(TypedDict):
+    DomainName: str
+    MaxResults: NotRequired[int]
+    NextToken: NotRequired[str]
+    Text: NotRequired[str]
+
+
 class GetDeadLetterRequest(TypedDict):
     DeadLetterId: str
     DomainName: str
@@ -673,6 +680,23 @@ class NoMembers(TypedDict):
 class PreviewUploadJobRequest(TypedDict):
     DomainName: str
     JobId: str
+
+
+class ProfileSummary(TypedDict):
+    AccountNumber: NotRequired[str | None]
+    City: NotRequired[str | None]
+    CreatedAt: datetime
+    EmailAddress: NotRequired[str | None]
+    Name: NotRequired[str | None]
+    PhoneNumber: NotRequired[str | None]
+    ProfileId: str
+    UpdatedAt: datetime
+
+
+class ProfilePage(TypedDict):
+    IsComplete: bool
+    Items: list[ProfileSummary]
+    NextToken: NotRequired[str | None]
 
 
 class Reading(TypedDict):

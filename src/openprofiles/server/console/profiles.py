@@ -13,23 +13,20 @@ from openprofiles.calculated.definitions import list_calculated
 from openprofiles.calculated.profile_values import calculate_for
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.field_labels import full_label_of, label_of
-from openprofiles.facts.keys import SearchKey, field_key_name
+from openprofiles.facts.folded_words import searched_words
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.facts.standard_profile import (
-    ACCOUNT_KEY,
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
     ENGAGEMENT_PREFERENCES_PATH,
-    FULL_NAME_KEY,
     KEY_PATHS,
-    PHONE_KEY,
-    PROFILE_ID_KEY,
     attribute_of_target,
 )
+from openprofiles.facts.summaries import first_of, name_of
 from openprofiles.objects.lineage import read_lineage
 from openprofiles.objects.objects import ObjectsOfType, list_newest_objects
 from openprofiles.operations.profile_shapes import change_of_request
-from openprofiles.profiles.domains import get_indexed_paths
+from openprofiles.profiles.domains import count_profiles, get_indexed_paths
 from openprofiles.profiles.history import list_history
 from openprofiles.profiles.profiles import (
     ChangedMeanwhile,
@@ -37,8 +34,10 @@ from openprofiles.profiles.profiles import (
     get_profile,
     update_profile,
 )
-from openprofiles.profiles.search import SearchPage, search_profiles
-from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
+from openprofiles.profiles.search import search_profiles
+from openprofiles.profiles.search_text import likely_keys
+from openprofiles.profiles.session import Reading
+from openprofiles.profiles.text_search import find_by_words
 from openprofiles.segments.membership import find_segments_of
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import GROUPS
@@ -51,7 +50,7 @@ from openprofiles.server.console.profile_form import (
     label_of_control,
     read_draft,
 )
-from openprofiles.server.console.profile_list import first_of, name_of, result_of
+from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, signed_in
 from openprofiles.server.services import Services
@@ -59,19 +58,11 @@ from openprofiles.store.change_actions import action_words
 from openprofiles.store.definitions import Definition
 from openprofiles.uploads import jobs
 
-_PROFILES_PER_PAGE = 25
+_PROFILES_PER_PAGE = 50
 _CHANGES_PER_PAGE = 10
 _SEGMENTS_SHOWN = 50
 _MEMBERSHIP = "profile:GetSegmentMembership"
 _OBJECTS_PER_TYPE = 5
-
-_KIND_WORDS = {
-    PROFILE_ID_KEY: "a profile ID",
-    EMAIL_KEY: "an email",
-    PHONE_KEY: "a phone number",
-    FULL_NAME_KEY: "a full name",
-    ACCOUNT_KEY: "an account number",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +94,55 @@ def routes(services: Services) -> list[Route]:
 
 
 def find_profiles(visitor: Visitor) -> Response:
-    """Show the search box and its results."""
+    """Show the customers of a domain, the newest first, or those that a text finds."""
     query = visitor.request.query_params
-    text = query.get("q", "").strip()
-    page: SearchPage | None = None
-    fault = None
+    text, token = query.get("q", "").strip(), query.get("next-token")
+    found: list[Profile] = []
+    next_token = fault = None
+    # A value of signs alone may be that of a key.
+    is_exact = "exact" in query or (text != "" and not searched_words(text))
+    is_complete, profile_count = True, None
     with visitor.reading(*NEEDS[Page.PROFILES]) as session:
         indexed_paths = sorted(get_indexed_paths(session))
-        keys = likely_keys(text, indexed_paths)
-        if keys:
-            try:
-                page = search_profiles(
-                    session, keys, max_results=_PROFILES_PER_PAGE, next_token=query.get("next-token")
-                )
-            except InvalidRequest as error:
-                fault = str(error)
-        elif text:
-            fault = f"This is too long. Enter at most {MAX_TEXT_LENGTH:,} characters."
+        try:
+            if not is_exact:
+                page = find_by_words(session, text, max_results=_PROFILES_PER_PAGE, next_token=token)
+                found, next_token, is_complete = page.profiles, page.next_token, page.is_complete
+            # What is searched by words is only what people type most.
+            if text and token is None and not found and next_token is None:
+                is_exact = True
+            if is_exact:
+                found, next_token = _find_exactly(session, text, indexed_paths, token)
+        except InvalidRequest as error:
+            fault = str(error)
+        if not text and fault is None:
+            profile_count = count_profiles(session)
     return visitor.page(
         "profiles.html",
         status=200 if fault is None else 400,
         domain=session.domain,
         text=text,
-        kinds=_in_words([_kind_of(key) for key in keys], "or"),
-        indexed=[_field_in_words(path, "The") for path in indexed_paths],
-        results=None if page is None else [result_of(found.profile) for found in page.found],
-        next_token=None if page is None else page.next_token,
-        is_first="next-token" not in query,
+        indexed=[_field_in_words(path) for path in indexed_paths],
+        results=[result_of(profile) for profile in found],
+        next_token=next_token,
+        is_exact=is_exact,
+        is_first=token is None,
+        is_complete=is_complete,
+        profile_count=profile_count,
         fault=fault,
         was_deleted="deleted" in query,
     )
+
+
+def _find_exactly(
+    session: Reading, text: str, indexed_paths: list[str], token: str | None
+) -> tuple[list[Profile], str | None]:
+    """Find profiles by a whole value: an id, a key that was added, or a field that files use as their unique key."""
+    keys = likely_keys(text, indexed_paths)
+    if not keys:
+        return [], None
+    page = search_profiles(session, keys, max_results=_PROFILES_PER_PAGE, next_token=token)
+    return [one.profile for one in page.found], page.next_token
 
 
 def show_profile(visitor: Visitor) -> Response:
@@ -254,17 +264,9 @@ def _path_of(domain: Domain, profile: Profile) -> str:
     return f"/console/domains/{domain.name}/profiles/{quote(profile.profile_id)}"
 
 
-def _kind_of(key: SearchKey) -> str:
-    return _KIND_WORDS.get(key.name) or _field_in_words(key.name.removeprefix(field_key_name("")))
-
-
-def _field_in_words(path: str, article: str = "the") -> str:
+def _field_in_words(path: str) -> str:
     kind = "field" if attribute_of_target(path) is None else "custom attribute"
-    return f"{article} {kind} “{full_label_of(path)}”"
-
-
-def _in_words(parts: list[str], last: str) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}" if parts else ""
+    return f"{kind} “{full_label_of(path)}”"
 
 
 def _title_of(profile: Profile) -> str:

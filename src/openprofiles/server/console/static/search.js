@@ -1,0 +1,42 @@
+// The results below the search box follow what is typed: their page is fetched, and its part is shown here.
+
+import { localise } from "./locale.js";
+
+const PAUSE_MS = 200;
+const box = document.querySelector("input[data-results]");
+const results = document.getElementById(box.dataset.results);
+let timer = 0;
+let request = null;
+
+function address() {
+  const text = box.value.trim();
+  return location.pathname + (text ? `?q=${encodeURIComponent(text)}` : "");
+}
+
+async function show() {
+  request?.abort();
+  request = new AbortController();
+  const wanted = address();
+  let answer;
+  let text;
+  try {
+    answer = await fetch(wanted, { signal: request.signal });
+    text = await answer.text();
+  } catch {
+    // Something else was typed, or there is no connection: the button says so.
+    return;
+  }
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const found = page.getElementById(results.id);
+  // Without a session there is another page; the button leads to it.
+  if (found === null || wanted !== address()) return;
+  results.replaceChildren(...found.childNodes);
+  localise(results);
+  document.title = page.title;
+  history.replaceState(null, "", wanted);
+}
+
+box.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(show, PAUSE_MS);
+});
