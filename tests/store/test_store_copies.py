@@ -26,6 +26,7 @@ from openprofiles.store.connections import Store
 from openprofiles.store.copy_store import copy_store
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import open_store, open_store_as_it_is, revision_of
+from openprofiles.store.profile_words import find_pids
 from openprofiles.store.tables import is_described
 from postgresql_server import PostgresqlServer
 
@@ -172,6 +173,10 @@ def test_a_store_that_went_to_an_engine_and_back_is_the_same(
     # Each table is put to the test.
     assert [table.name for table in tables.metadata.sorted_tables if not expected[table.name]] == []
     assert found == expected
+    copied = open_store(back)
+    with copied.read() as connection:
+        assert find_pids(connection, 1, [("ulm",)], before_pid=9, limit=9) == [1]
+    copied.close()
 
 
 def test_numbers_go_on_where_the_original_was(original: Store, target: Settings) -> None:

@@ -30,6 +30,7 @@ MAX_SEARCHED_WORDS = 16
 
 _WORD = re.compile(r"[^\W_]+")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
+_LATIN_MARKS = re.compile("[\u0300-\u036f]+")
 _LIKE_A_NUMBER = re.compile(r"[0-9 ()+./-]*")
 _FEWEST_DIGITS = 3
 # The code of a country has one to three digits.
@@ -45,11 +46,8 @@ def words_of_profile(values: Mapping[str, str]) -> str:
     Args:
         values: those of the standard fields, by path.
     """
-    found: set[str] = set()
-    for path in WORD_PATHS:
-        if text := values.get(path):
-            for spelling in _spellings(text):
-                found.update(word[:MAX_WORD_LENGTH] for word in _WORD.findall(spelling))
+    texts = " ".join(filter(None, map(values.get, WORD_PATHS)))
+    found = {word[:MAX_WORD_LENGTH] for spelling in _spellings(texts) for word in _WORD.findall(spelling)}
     for path in PHONE_PATHS:
         if text := values.get(path):
             found.update(_phone_words(text))
@@ -82,7 +80,7 @@ def has_words(words: str, searched: Sequence[tuple[str, ...]]) -> bool:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield a text without case and accents, and with umlauts spelled out if there are any."""
+    """Yield a text without case and accents; if it has umlauts, also with these spelled out."""
     if text.isascii():
         yield text.lower()
         return
@@ -94,7 +92,9 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _without_marks(text: str) -> str:
-    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    # Those of Latin letters are enough for most texts.
+    plain = _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", text))
+    return plain if plain.isascii() else "".join(one for one in plain if not unicodedata.combining(one))
 
 
 def _phone_words(text: str) -> Iterator[str]:

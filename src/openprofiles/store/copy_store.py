@@ -30,6 +30,7 @@ from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import begin_unfinished_store, is_unfinished
 from openprofiles.store.owned_rows import owned_rows
+from openprofiles.store.profile_words import index_words_again
 from openprofiles.store.tables import BinaryJson, metadata
 
 Row = tuple[Any, ...]
@@ -70,6 +71,7 @@ def copy_store(
             if column is not None:
                 last = _last_number(reading, table.name, column.name)
                 _continue_numbers(connection, table.name, column.name, last)
+        index_words_again(connection)
         connection.execute(text("update alembic_version set version_num = :revision"), {"revision": NEWEST_REVISION})
     return tables
 

@@ -1,6 +1,6 @@
 """The words by which customers are searched, and the index of their beginnings, which each engine has in its own way.
 
-SQLite has a full-text index (FTS5) whose content is the table, kept by triggers; PostgreSQL has a GIN index.
+SQLite has a full-text index (FTS5) whose content is the table; PostgreSQL has a GIN index.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
-    Text,
     and_,
-    bindparam,
     delete,
     exists,
     insert,
@@ -50,12 +47,26 @@ def read_followed_number(connection: Connection, domain_id: int) -> int:
 
 def write_words(connection: Connection, domain_id: int, words: Mapping[int, str]) -> None:
     """Write the words of profiles of a domain, by row number; those that have them already are left alone."""
-    rows = [
-        {"pid": pid, "domain_id": domain_id, "words": f"{_DOMAIN_MARK}{domain_id} {some}"}
-        for pid, some in words.items()
-    ]
-    if rows:
-        connection.execute(_WRITE, rows)
+    wanted = {pid: f"{_DOMAIN_MARK}{domain_id} {some}" for pid, some in words.items()}
+    stored = dict(connection.execute(select(table.c.pid, table.c.words).where(table.c.pid.in_(wanted))).all())
+    remove_words(connection, [pid for pid, some in stored.items() if some != wanted[pid]])
+    rows = [(pid, domain_id, some) for pid, some in wanted.items() if stored.get(pid) != some]
+    if not rows:
+        return
+    # The driver itself takes them, in half of the time.
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("insert into profile_words values (?, ?, ?)", rows)
+        connection.exec_driver_sql(
+            "insert into profile_words_index (rowid, words) values (?, ?)", [(pid, some) for pid, _, some in rows]
+        )
+    else:
+        connection.exec_driver_sql("insert into profile_words values (%s, %s, %s)", rows)
+
+
+def index_words_again(connection: Connection) -> None:
+    """Make the index anew of all rows, after they were added to the table alone."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("insert into profile_words_index (profile_words_index) values ('rebuild')")
 
 
 def remove_words(connection: Connection, pids: Collection[int]) -> None:
@@ -131,10 +142,6 @@ LOOKS_AT_ALL_AT: ColumnElement[datetime] = (
     .scalar_subquery()
 )
 
-_WRITE = text(
-    "insert into profile_words (pid, domain_id, words) values (:pid, :domain_id, :words) "
-    "on conflict (pid) do update set words = excluded.words where profile_words.words <> excluded.words"
-).bindparams(bindparam("pid", type_=BigInteger), bindparam("words", type_=Text))
 _FIND_ON_SQLITE = text(
     "select rowid from profile_words_index where profile_words_index match :searched and rowid < :before_pid "
     "order by rowid desc limit :most"

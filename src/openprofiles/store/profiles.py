@@ -173,7 +173,7 @@ def _texts(
     connection: Connection, domain_id: int, query: Select[Any], paths: Sequence[str]
 ) -> list[tuple[int, dict[str, str]]]:
     return [
-        (row[0], {path: text for path, text in zip(paths, row[2:], strict=True) if text is not None})
+        (row[0], {path: text for path, text in zip(paths, row[2:], strict=True) if text})
         for row in connection.execute(query)
         if row[1] == domain_id
     ]

@@ -22,9 +22,9 @@ from openprofiles.worker.feeds import FeedLost, FeedWork
 
 # A reader must end well within its lease.
 _SECONDS_AT_A_TIME = 5.0
-_CHANGED_AT_ONCE = 10_000
+_CHANGED_AT_ONCE = 20_000
 # A transaction of 2,000 takes a twentieth of a second, for which nobody else writes to SQLite.
-_PROFILES_AT_ONCE = 2_000
+_PROFILES_AT_ONCE = 10_000
 
 
 def write_words_of_changed(work: FeedWork, held: HeldFeed) -> int:

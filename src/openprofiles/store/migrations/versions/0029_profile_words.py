@@ -10,15 +10,10 @@ depends_on = None
 
 _ON_SQLITE = (
     "create virtual table profile_words_index using fts5(words, content='profile_words', content_rowid='pid', "
-    "detail=none, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
+    "detail=column, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
     "insert into profile_words_index (profile_words_index, rank) values ('secure-delete', 1)",
-    "create trigger profile_words_added after insert on profile_words begin "
-    "insert into profile_words_index (rowid, words) values (new.pid, new.words); end",
     "create trigger profile_words_removed after delete on profile_words begin "
     "insert into profile_words_index (profile_words_index, rowid, words) values ('delete', old.pid, old.words); end",
-    "create trigger profile_words_changed after update on profile_words begin "
-    "insert into profile_words_index (profile_words_index, rowid, words) values ('delete', old.pid, old.words); "
-    "insert into profile_words_index (rowid, words) values (new.pid, new.words); end",
 )
 _ON_POSTGRESQL = (
     "create index profile_words_index on profile_words using gin (array_to_tsvector(string_to_array(words, ' ')))",
