@@ -286,7 +286,7 @@ def test_every_operation_of_the_model_can_be_called_and_each_list_has_a_paginato
 
     assert names <= set(dir(client.operations))
     assert {name for name in names if client.operations.can_paginate(name)} == {
-        name for name in names if name.startswith("list_")
+        name for name in names if name.startswith(("list_", "find_"))
     }
     assert list(pages.search("Items")) == list(client.list_failed_rows("shop", job_id))
     assert progress.pop("ResponseMetadata")["HTTPStatusCode"] == 200

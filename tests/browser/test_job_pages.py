@@ -837,7 +837,6 @@ def test_a_job_whose_name_cannot_be_seen_goes_by_its_id(server: RunningServer, d
 # Hostile strings, narrow screens
 
 
-@pytest.mark.long(daily="tests/browser/test_upload_page.py::test_hostile_headers_and_cells_are_text")
 def test_markup_in_names_headers_and_cells_is_text(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:

@@ -406,9 +406,6 @@ def test_a_unique_key_that_was_chosen_is_kept_when_the_file_is_read_anew(upload:
     expect(upload.get_by_label("Unique key")).not_to_have_value("Größe")
 
 
-@pytest.mark.long(
-    daily="tests/browser/test_typed_text_is_kept.py::test_a_fault_of_the_server_takes_nothing_and_the_form_is_sent_again"
-)
 def test_what_was_chosen_is_not_lost_with_the_page_without_a_question(
     upload: Page, server: RunningServer, domain: str
 ) -> None:
@@ -959,9 +956,6 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
     assert [job["JobId"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == [waiting]
 
 
-@pytest.mark.long(
-    daily="tests/acceptance/test_client.py::test_options_need_an_action_of_their_own_and_a_server_that_is_not_strict"
-)
 def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
     visitor: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:

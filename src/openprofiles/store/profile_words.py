@@ -64,7 +64,7 @@ def write_words(connection: Connection, domain_id: int, words: Mapping[int, str]
 
 
 def index_words_again(connection: Connection) -> None:
-    """Make the index anew of all rows, after they were added to the table alone."""
+    """Make the index again of all rows, after they were added to the table alone."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("insert into profile_words_index (profile_words_index) values ('rebuild')")
 
