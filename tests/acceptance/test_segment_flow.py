@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from acceptance import javascript
@@ -472,6 +473,32 @@ def test_a_segment_is_exported_to_a_folder_and_imported_again(exporting: tuple[R
     assert back.returncode == 0, back.stderr
     why = commands("segments", "estimate", "--where", "Attributes.tier is gold", "--where", "Address.Country is DE")
     assert why.stdout.startswith("5 of 15 profiles"), why.stderr
+
+
+def test_an_export_to_a_folder_is_downloaded_in_the_console(exporting: tuple[RunningServer, Path]) -> None:
+    server, folder = exporting
+    found = snapshot(server.client(), "shop", "gold", DataFormat="CSV", DestinationUri=f"file://{folder}/shown")
+    exported = folder / "shown" / "gold" / found["SnapshotId"]
+    page = f"{server.url}/console/domains/shop/segments/gold"
+    place = f"{page}/exports/{found['SnapshotId']}"
+    key_id, secret = server.admin()
+    with requests.Session() as session:
+        session.post(
+            f"{server.url}/console/sign-in", data={"access_key_id": key_id, "secret_access_key": secret}, timeout=30
+        )
+        shown = session.get(page, timeout=30).text
+        answer = session.get(f"{place}/part-00000.csv", timeout=30)
+        others = [session.get(f"{place}/{name}", timeout=30).status_code for name in ("manifest.json", "part-1.csv")]
+        (exported / "part-00000.csv").unlink()
+        gone = session.get(f"{place}/part-00000.csv", timeout=30)
+    unsigned = requests.get(f"{place}/part-00000.csv", timeout=30, allow_redirects=False)
+
+    assert f"/exports/{found['SnapshotId']}/part-00000.csv" in shown
+    assert answer.content.startswith(b'"ProfileId"')
+    assert answer.content.count(b"\n") == 16
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="gold-part-00000.csv"'
+    assert (others, gone.status_code) == ([404, 404], 404)
+    assert unsigned.status_code in (303, 403)
 
 
 def test_the_javascript_sdk_makes_a_segment_of_a_file_and_exports_it(

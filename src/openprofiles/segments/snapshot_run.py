@@ -24,6 +24,7 @@ from openprofiles.job_kinds import SEGMENT_SNAPSHOT
 from openprofiles.profiles.session import Reading
 from openprofiles.segments.definitions import GROUPS, SORT, SQL_QUERY, expression_of, require_valid, sort_paths
 from openprofiles.segments.exports.destinations import TEST_FILE, Destination, ExportFailed, open_destination
+from openprofiles.segments.exports.exported_files import MANIFEST
 from openprofiles.segments.exports.files import Part, write_csv, write_json_lines, write_orc
 from openprofiles.segments.run_end import Counts, OpenState, RunFailed, RunStopped, run_segment_job, scratch_folder
 from openprofiles.segments.snapshots import DATA_FORMAT, DESTINATION, ENCRYPTION_KEY, NAME
@@ -151,7 +152,7 @@ def _send_all(
         "Columns": files.names,
         "Files": sent,
     }
-    destination.put_text(f"{prefix}/manifest.json", json.dumps(manifest, indent=2) + "\n")
+    destination.put_text(f"{prefix}/{MANIFEST}", json.dumps(manifest, indent=2) + "\n")
 
 
 def _require_go(store: LeasedStore) -> str:

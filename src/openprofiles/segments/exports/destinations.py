@@ -66,6 +66,15 @@ def open_destination(uri: str, export_folder: Path | None, *, encryption_key: st
     return S3Destination(_bucket_of(uri), encryption_key)
 
 
+def folder_of_destination(uri: str, export_folder: Path | None) -> Path | None:
+    """Return the folder of a destination; None if it is a bucket.
+
+    Raises:
+        InvalidRequest: see ``check_destination``.
+    """
+    return _folder_of(uri, export_folder) if _is_file(uri) else None
+
+
 def _is_file(uri: str) -> bool:
     return uri.startswith("file:")
 

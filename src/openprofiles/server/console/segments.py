@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.definitions.definitions import get_definition, list_definitions
@@ -37,11 +37,15 @@ from openprofiles.segments.definitions import (
     segment_expression,
 )
 from openprofiles.segments.estimates import QUERY, start_estimate
+from openprofiles.segments.exports.exported_files import ExportedFile, list_exported_files
 from openprofiles.segments.membership import explain_membership, known_since, list_matching, list_members
 from openprofiles.segments.snapshot_changes import list_segment_snapshots
+from openprofiles.segments.snapshots import NAME, read_snapshot
 from openprofiles.segments.subscriptions import get_subscription, list_subscription_events
+from openprofiles.server.console.failed_rows import parts_of_file
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_list import result_of
+from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in
 from openprofiles.server.services import Services
 from openprofiles.store.segment_events import SegmentEvent
@@ -54,6 +58,7 @@ CREATING = "profile:CreateSegmentDefinition"
 MEMBERSHIP = "profile:GetSegmentMembership"
 _EVENTS = "profile:ListSegmentSubscriptionEvents"
 _EXPORTS = "profile:GetSegmentSnapshot"
+_SEARCH = "profile:SearchProfiles"
 _DELETING = "profile:DeleteSegmentDefinition"
 ESTIMATING = ("profile:CreateSegmentEstimate", "profile:GetSegmentEstimate")
 _SEGMENTS_PER_PAGE = 100
@@ -94,6 +99,7 @@ def routes(services: Services) -> list[Route]:
         Route(one + "/count", signed_in(services, count_segment), methods=["POST"]),
         Route(one + "/delete", signed_in(services, delete), methods=["POST"]),
         Route(one + "/members/{profile_id}", signed_in(services, show_member), methods=["GET"]),
+        Route(one + "/exports/{snapshot_id}/{file}", signed_in(services, send_export), methods=["GET"]),
         Route(
             "/console/domains/{domain_name}/jobs/{job_id}/segment",
             signed_in(services, create_of_job),
@@ -214,6 +220,7 @@ def show(visitor: Visitor) -> Response:
         known_at=known_at,
         changes=changes,
         exports=exports,
+        files=_files_of(visitor, session.domain.name, exports),
         domain=session.domain,
         segment=found.definition,
         lines=lines,
@@ -252,6 +259,30 @@ def _read_exports(visitor: Visitor, session: Reading, name: str) -> list[Segment
     if not visitor.may(_EXPORTS, session.domain.name):
         return []
     return list_segment_snapshots(session, name, max_results=_EXPORTS_SHOWN).snapshots
+
+
+def _files_of(visitor: Visitor, domain_name: str, exports: Sequence[SegmentRun]) -> dict[str, list[ExportedFile]]:
+    """Return the files of exports that the visitor may download, by the id of the export."""
+    if not visitor.may(_SEARCH, domain_name):
+        return {}
+    folder = visitor.services.settings.export_folder
+    return {one.job_id: list_exported_files(one, folder) for one in exports}
+
+
+def send_export(visitor: Visitor) -> Response:
+    """Send a file of an export, which has the values of customers."""
+    path = visitor.request.path_params
+    with visitor.reading(*NEEDS[Page.SEGMENT], _EXPORTS, _SEARCH) as session:
+        run = read_snapshot(session, _segment_in_path(visitor), path["snapshot_id"])
+    files = list_exported_files(run, visitor.services.settings.export_folder)
+    found = next((one for one in files if one.name == path["file"]), None)
+    if found is None:
+        raise NotFound("This export has no such file here. It was moved, or sent to another place.")
+    disposition = f'attachment; filename="{run.request[NAME]}-{found.name}"'
+    headers = PAGE_HEADERS | {"Content-Disposition": disposition, "Content-Length": str(found.path.stat().st_size)}
+    return StreamingResponse(
+        parts_of_file(found.path.open("rb")), media_type="application/octet-stream", headers=headers
+    )
 
 
 def show_member(visitor: Visitor) -> Response:
