@@ -262,7 +262,7 @@ def _read_exports(visitor: Visitor, session: Reading, name: str) -> list[Segment
 
 
 def _files_of(visitor: Visitor, domain_name: str, exports: Sequence[SegmentRun]) -> dict[str, list[ExportedFile]]:
-    """Return the files of exports that the visitor may download, by the id of the export."""
+    """Return the files that the visitor may download, by the id of their export."""
     if not visitor.may(_SEARCH, domain_name):
         return {}
     folder = visitor.services.settings.export_folder
