@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import ACCOUNT_KEY, EMAIL_KEY, KEY_PATHS, PHONE_KEY
-from openprofiles.facts.summaries import first_of, name_of
+from openprofiles.facts.summaries import city_of, first_of, name_of
 
 
 def result_of(profile: Profile) -> dict[str, str]:
@@ -15,4 +15,5 @@ def result_of(profile: Profile) -> dict[str, str]:
         "email": first_of(profile, KEY_PATHS[EMAIL_KEY]),
         "phone": first_of(profile, KEY_PATHS[PHONE_KEY]),
         "account": first_of(profile, KEY_PATHS[ACCOUNT_KEY]),
+        "city": city_of(profile),
     }
