@@ -91,7 +91,7 @@ PROFILE_WORDS = FeedKind(
     name="profile_words",
     waiting_since="openprofiles.store.profile_changes:CHANGES_WAIT_SINCE",
     has_rows="openprofiles.store.profile_words:CHANGES_WAIT",
-    acts_at="openprofiles.store.profile_words:LOOKS_AT_ALL_AT",
+    acts_at="openprofiles.store.profile_words:ACTS_AT",
     reader="openprofiles.worker.profile_words:write_words_of_changed",
     # A load writes ten chunks a second.
     rest=timedelta(seconds=1),

@@ -79,10 +79,18 @@ def test_a_table_is_printed_and_what_is_left_out_is_said(server: RunningServer) 
 
 
 def test_on_a_data_folder_customers_are_found_without_a_server(tmp_path: Path) -> None:
-    (tmp_path / "people.csv").write_text(PEOPLE, encoding="utf-8")
+    """More than a search reads itself, so their words must be written."""
+    rows = "".join(f"p{number}@example.com,Person {number}\n" for number in range(1_500))
+    (tmp_path / "people.csv").write_text(f"Email,First name\n{rows}", encoding="utf-8")
     data = ("--data", tmp_path / "data", "--domain", "shop")
     run_command("import", tmp_path / "people.csv", *data, "--unique-key", "Email")
 
-    found = run_command("find", "stone", *data, "--output", "json")
+    found = run_command("find", "p1007", *data, "--output", "json")
+    again = run_command("find", *data, "--output", "json", "--limit", "2")
 
-    assert [one["EmailAddress"] for one in json.loads(found.stdout)] == ["bob@example.org"]
+    assert [one["EmailAddress"] for one in json.loads(found.stdout)] == ["p1007@example.com"]
+    assert found.stderr == "Indexing customers for the search ...\n"
+    assert ([one["Name"] for one in json.loads(again.stdout)], "Indexing" in again.stderr) == (
+        ["Person 1499", "Person 1498"],
+        False,
+    )

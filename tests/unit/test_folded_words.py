@@ -47,6 +47,25 @@ def test_other_texts_do_not_find_the_customer(text: str) -> None:
     assert not has_words(words_of_profile(ZOE), searched_words(text))
 
 
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [("हिन्दी", "हिन्दी"), ("ก่อน", "ก่อน"), ("مُحَمَّد", "محمد"), ("שָׁלוֹם", "שלום"), ("M̄ari", "M̄ari"),
+     ("𝐀𝐝𝐚", "ada"), ("№5", "no5"), ("Ｍüller", "muller"), ("İpek", "ipek"), ("Straße", "STRASSE")],
+)  # fmt: skip
+def test_marks_and_forms_of_any_script_do_not_matter(stored: str, text: str) -> None:
+    words = words_of_profile({"LastName": stored})
+
+    assert has_words(words, searched_words(text))
+    assert has_words(words, searched_words(stored))
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"), [("٠١٧٠١٢٣٤٥٦", "0170 12"), ("＋４９１７０１２３", "+49 170"), ("0170 12", "٠١٧٠")]
+)
+def test_digits_of_any_script_are_those_of_a_phone_number(stored: str, text: str) -> None:
+    assert has_words(words_of_profile({"PhoneNumber": stored}), searched_words(text))
+
+
 @pytest.mark.parametrize("text", ["", "   ", "%", "* _ -", "()", "…", "\u0301"])
 def test_a_text_without_letters_and_digits_has_no_words(text: str) -> None:
     assert searched_words(text) == []
@@ -63,7 +82,14 @@ def test_long_texts_are_cut() -> None:
     assert has_words(words_of_profile({"LastName": "x" * 500}), searched_words("x" * 500))
 
 
-@given(st.dictionaries(st.sampled_from(WORD_PATHS), st.text(max_size=30), max_size=4))
+# Letters with marks between them too, which random texts hardly have.
+_TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.text(st.sampled_from("aBç٣दא०ı🅰\u0301\u0304\u094d\u064f\u05b8 -ﷺ½"), max_size=12),
+)
+
+
+@given(st.dictionaries(st.sampled_from(WORD_PATHS), _TEXTS, max_size=4))
 def test_a_customer_is_found_by_each_of_the_own_values(values: dict[str, str]) -> None:
     words = words_of_profile(values)
 

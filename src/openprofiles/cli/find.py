@@ -47,6 +47,7 @@ def find(place: Place, domain: str, output: str, text: tuple[str, ...], limit: i
       openprofiles find example.com --domain demo --limit 100
       openprofiles find 206 555 --domain demo --output json
     """
+    place.transport.write_words(domain, lambda: click.echo("Indexing customers for the search ...", err=True))
     searched = {"Text": " ".join(text)} if text else {}
     found: list[Mapping[str, Any]] = []
     token: str | None = None
@@ -66,7 +67,10 @@ def find(place: Place, domain: str, output: str, text: tuple[str, ...], limit: i
     elif found:
         print_table(_COLUMNS, [[str(one.get(name, "")) for name in _MEMBERS] for one in found])
     else:
-        about = f"No customer of the domain {domain} was found." if text else f"The domain {domain} has no customers."
+        is_empty = not text and is_complete
+        about = (
+            f"The domain {domain} has no customers." if is_empty else f"No customer of the domain {domain} was found."
+        )
         click.echo(about, err=True)
     if len(found) == limit and token is not None:
         click.echo(f"There are more. To see them, use --limit {limit * 5} or a longer text.", err=True)

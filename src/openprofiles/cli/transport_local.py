@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from openprofiles.uploads.jobs import OpenReading
 
 # Commands that can read the store need no credential, so this principal may do everything.
+_WORDS_POLL_SECONDS = 0.1
+# The feed of words rests for a second after each act; for longer, only a load that writes holds it up.
+_MOST_IDLE_SECONDS = 3.0
 _PRINCIPAL = Principal("", "openprofiles", ("*",), ("*",))
 
 
@@ -104,6 +108,34 @@ class LocalTransport:
             file_name = get_job(session, job_id).file_name
         if file_name is not None:
             self._files.remove(file_name)
+
+    def write_words(self, domain_name: str, on_begin: Callable[[], None]) -> None:
+        """Write the words by which customers are searched, since a load without a server leaves that to others.
+
+        Args:
+            on_begin: called if there is something to write.
+        """
+        if self._is_searched(domain_name):
+            return
+        on_begin()
+        from openprofiles.feed_kinds import PROFILE_WORDS
+        from openprofiles.ids import new_job_id
+        from openprofiles.worker.feeds import Feeds, FeedWork
+
+        work = FeedWork(self._settings, self._store, self._master_key, utc_now)
+        feeds = Feeds(work, f"find {new_job_id(utc_now())}", [PROFILE_WORDS])
+        idle_until = time.monotonic() + _MOST_IDLE_SECONDS
+        while not self._is_searched(domain_name) and time.monotonic() < idle_until:
+            if feeds.act_next():
+                idle_until = time.monotonic() + _MOST_IDLE_SECONDS
+            else:
+                time.sleep(_WORDS_POLL_SECONDS)
+
+    def _is_searched(self, domain_name: str) -> bool:
+        from openprofiles.profiles.text_search import is_complete
+
+        with self._call().reading(domain_name) as session:
+            return is_complete(session)
 
     def run_job(self, domain_name: str, job_id: str, status: str) -> None:
         """Run a job of this status where there is no server. Call this repeatedly, until the job has ended."""

@@ -78,6 +78,9 @@ class RemoteTransport:
     def remove_file(self, domain_name: str, job_id: str) -> None:
         """Leave it to the server, like the next four."""
 
+    def write_words(self, domain_name: str, on_begin: Callable[[], None]) -> None:
+        """Do nothing: the workers of the server write them."""
+
     def run_job(self, domain_name: str, job_id: str, status: str) -> None: ...
 
     def run_undo(self, domain_name: str, job_id: str, status: str) -> None: ...

@@ -31,7 +31,6 @@ MAX_SEARCHED_WORDS = 16
 _WORD = re.compile(r"[^\W_]+")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 _LATIN_MARKS = re.compile("[\u0300-\u036f]+")
-_LIKE_A_NUMBER = re.compile(r"[0-9 ()+./-]*")
 _FEWEST_DIGITS = 3
 # The code of a country has one to three digits.
 _LONGEST_COUNTRY_CODE = 3
@@ -59,18 +58,16 @@ def searched_words(text: str) -> list[tuple[str, ...]]:
 
     What looks like a phone number may be one number, or several words.
     """
-    digits = _NOT_A_DIGIT.sub("", text.replace("(0)", "") if "+" in text else text)
+    digits = _digits(text)
     number = digits.lstrip("0")[:MAX_WORD_LENGTH]
-    if _LIKE_A_NUMBER.fullmatch(text) and len(digits) >= _FEWEST_DIGITS and number:
+    if len(digits) >= _FEWEST_DIGITS and number and not any(one.isalpha() or one == "@" for one in text):
         # Each part or the number, so all parts or the number.
-        parts = [part[:MAX_WORD_LENGTH] for part in _WORD.findall(text)]
+        parts = [part[:MAX_WORD_LENGTH] for part in _WORD.findall(next(_spellings(text)))]
         return [tuple(dict.fromkeys((part, number))) for part in parts[:MAX_SEARCHED_WORDS]]
-    words: list[tuple[str, ...]] = []
-    for word in _WORD.findall(unicodedata.normalize("NFC", text)):
-        forms = [form[:MAX_WORD_LENGTH] for spelling in _spellings(word) for form in _WORD.findall(spelling)]
-        if forms:
-            words.append(tuple(dict.fromkeys(forms)))
-    return words[:MAX_SEARCHED_WORDS]
+    # Each spelling has as many words.
+    spellings = [_WORD.findall(spelling) for spelling in _spellings(text)]
+    words = (tuple(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in each)) for each in zip(*spellings, strict=True))
+    return list(words)[:MAX_SEARCHED_WORDS]
 
 
 def has_words(words: str, searched: Sequence[tuple[str, ...]]) -> bool:
@@ -92,19 +89,30 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _without_marks(text: str) -> str:
-    # Those of Latin letters are enough for most texts.
+    # Those of Latin letters are enough for most texts. What is taken apart may have capitals.
     plain = _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", text))
-    return plain if plain.isascii() else "".join(one for one in plain if not unicodedata.combining(one))
+    if plain.isascii():
+        return plain.lower()
+    return "".join(one for one in plain if not unicodedata.combining(one)).casefold()
+
+
+def _digits(text: str) -> str:
+    """Return the digits of a phone number, of any script."""
+    if not text.isascii():
+        text = "".join(
+            str(unicodedata.digit(one)) if one.isdigit() else one for one in unicodedata.normalize("NFKC", text)
+        )
+    # As +49 (0)170: this zero is only dialled without the code of the country.
+    return _NOT_A_DIGIT.sub("", text.replace("(0)", "") if "+" in text else text)
 
 
 def _phone_words(text: str) -> Iterator[str]:
-    # As +49 (0)170: this zero is only dialled without the code of the country.
-    digits = _NOT_A_DIGIT.sub("", text.replace("(0)", "") if "+" in text else text)
+    digits = _digits(text)
     number = digits.lstrip("0")[:MAX_WORD_LENGTH]
     if not number:
         return
     yield number
-    if text.lstrip().startswith("+") or digits.startswith("00"):
+    if text.lstrip().startswith(("+", "\uff0b")) or digits.startswith("00"):
         for length in range(1, _LONGEST_COUNTRY_CODE + 1):
             if rest := number[length:].lstrip("0"):
                 yield rest

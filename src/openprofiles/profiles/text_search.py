@@ -17,14 +17,17 @@ from openprofiles.facts.records import Profile
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.session import Reading
 from openprofiles.store import profile_words as rows
-from openprofiles.store.profile_changes import read_changed_after, read_last_change_number
-from openprofiles.store.profiles import read_profiles
+from openprofiles.store.profile_changes import read_changed_after, read_changed_alone, read_last_change_number
+from openprofiles.store.profiles import read_last_pids, read_profiles
+from openprofiles.store.row_sequence import last_reserved
 
 MAX_TEXT_LENGTH = 1_000
 # So many changed profiles are read for each page: it takes some milliseconds.
 _MOST_CHANGED = 1_000
 # Some of the profiles found may be gone.
 _SPARE_HITS = 20
+# In a large store, few of these may be of the domain.
+_ROW_NUMBERS_AT_ONCE = 50_000
 _SECONDS_PER_PAGE = 0.2
 _LIST = "FindProfiles"
 _LAST_PID = (1 << 63) - 1
@@ -60,8 +63,12 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
     if text.strip() and not searched:
         raise InvalidRequest("The text has no letter or digit to search for.")
     before = _LAST_PID if next_token is None else int(read_token(_LIST, next_token, (int,))[0])
-    changed, is_complete = _changed(session)
-    found, end = _find(session, searched, before, max_results + 1)
+    changed, is_whole = _changed(session)
+    if searched or is_whole:
+        found, end = _find(session, searched, before, max_results + 1)
+    else:
+        found, end = _list(session, before, max_results + 1)
+        is_whole = True
     # Those below the end come on a later page.
     changed = [pid for pid in changed if (end or 0) <= pid < before]
     found |= _matching(session, changed, searched)
@@ -69,7 +76,12 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
     if len(pids) > max_results:
         end = pids[max_results - 1]
     shown = [found[pid] for pid in pids[:max_results]]
-    return FoundPage(shown, None if end is None else write_token(_LIST, [end]), is_complete)
+    return FoundPage(shown, None if end is None else write_token(_LIST, [end]), is_whole)
+
+
+def is_complete(session: Reading) -> bool:
+    """Return whether every profile of the domain is searched now."""
+    return _changed(session)[1]
 
 
 def _changed(session: Reading) -> tuple[Collection[int], bool]:
@@ -83,9 +95,10 @@ def _changed(session: Reading) -> tuple[Collection[int], bool]:
     if number == last_number:
         return (), is_scanned
     changed = read_changed_after(connection, domain_id, number, most_pids=_MOST_CHANGED)
-    if changed is None or len(changed.pids) > _MOST_CHANGED:
-        return (), False
-    return changed.pids, is_scanned and changed.last_number == last_number and changed.first_number == number + 1
+    if changed is None or len(changed.pids) > _MOST_CHANGED or changed.last_number < last_number:
+        # What people and programs have written one by one is found, whatever a job writes.
+        return read_changed_alone(connection, domain_id, number, limit=_MOST_CHANGED), False
+    return changed.pids, is_scanned and changed.first_number == number + 1
 
 
 def _find(
@@ -107,6 +120,23 @@ def _find(
         before = pids[-1]
         if len(found) >= limit or time.monotonic() > ends_at:
             return found, before
+
+
+def _list(session: Reading, before: int, limit: int) -> tuple[dict[int, Profile], int | None]:
+    """List profiles whose words are not all written, for a limited time; see ``_find``."""
+    connection, domain_id = session.connection, session.domain.domain_id
+    found: dict[int, Profile] = {}
+    ends_at = time.monotonic() + _SECONDS_PER_PAGE
+    before = min(before, last_reserved(connection) + 1)
+    while before > 1:
+        after = max(0, before - _ROW_NUMBERS_AT_ONCE)
+        most = limit - len(found) + _SPARE_HITS
+        pids = read_last_pids(connection, domain_id, after, before, limit=most)
+        found |= read_profiles(connection, domain_id, pids, session.now)
+        before = pids[-1] if len(pids) == most else after + 1
+        if len(found) >= limit or time.monotonic() > ends_at:
+            return found, before if before > 1 else None
+    return found, None
 
 
 def _matching(session: Reading, pids: Collection[int], searched: Sequence[tuple[str, ...]]) -> dict[int, Profile]:

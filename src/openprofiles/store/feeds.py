@@ -6,6 +6,7 @@ feed's number, so a worker that was suspended changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
@@ -111,17 +112,26 @@ def renew_lease(connection: Connection, held: HeldFeed, now: datetime) -> bool:
     return connection.execute(renewing.values(next_attempt_at=now + LEASE)).rowcount > 0
 
 
-def has_due_feed(connection: Connection, now: datetime) -> bool:
-    """Return whether a feed is due; a read, so that an idle worker takes no lock."""
-    return _prepared(tuple(FEEDS.values())).one_or_none(connection, now=now) is not None
+def has_due_feed(connection: Connection, now: datetime, kinds: Collection[FeedKind] | None = None) -> bool:
+    """Return whether a feed is due; a read, so that an idle worker takes no lock.
+
+    Args:
+        kinds: of these kinds; None: of any.
+    """
+    return _prepared(tuple(kinds or FEEDS.values())).one_or_none(connection, now=now) is not None
 
 
-def claim_feed(connection: Connection, *, owner: str, now: datetime) -> HeldFeed | None:
+def claim_feed(
+    connection: Connection, *, owner: str, now: datetime, kinds: Collection[FeedKind] | None = None
+) -> HeldFeed | None:
     """Claim the feed that is due for longest.
 
     Feeds of deleted domains are never due, nor are those of a kind that this version does not know.
+
+    Args:
+        kinds: of these kinds; None: of any.
     """
-    query = _due(tuple(FEEDS.values())).with_for_update(skip_locked=True)
+    query = _due(tuple(kinds or FEEDS.values())).with_for_update(skip_locked=True)
     due = connection.execute(query, {"now": now}).one_or_none()
     if due is None:
         return None

@@ -196,6 +196,17 @@ def read_changed_after(
     return ChangedProfiles(numbers[0], numbers[-1], sorted(pids)) if numbers else None
 
 
+def read_changed_alone(connection: Connection, domain_id: int, number: int, *, limit: int) -> set[int]:
+    """Read the profiles of the last changes of one profile each, as calls make them, after a change."""
+    query = (
+        select(table.c.first_pid)
+        .where(table.c.domain_id == domain_id, _OF_ONE, table.c.number > number)
+        .order_by(table.c.number.desc())
+        .limit(limit)
+    )
+    return set(connection.execute(query).scalars())
+
+
 def read_last_change_number(connection: Connection, domain_id: int) -> int:
     """Read the number of the last change of a domain; the log need not have it."""
     query = select(domain.c.change_number).where(domain.c.domain_id == domain_id)

@@ -140,6 +140,13 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
     return [one for one in map(_profile_of, connection.execute(query).mappings()) if one.domain_id == domain_id]
 
 
+def read_last_pids(connection: Connection, domain_id: int, after_pid: int, before_pid: int, *, limit: int) -> list[int]:
+    """Read row numbers of the domain between two others, the highest first; those of expired profiles too."""
+    is_of_domain = table.c.domain_id + 0 if connection.dialect.name == "sqlite" else table.c.domain_id
+    query = select(table.c.pid).where(table.c.pid > after_pid, table.c.pid < before_pid, is_of_domain == domain_id)
+    return list(connection.execute(query.order_by(table.c.pid.desc()).limit(limit)).scalars())
+
+
 def read_texts(
     connection: Connection, domain_id: int, pids: Collection[int], paths: Sequence[str]
 ) -> list[tuple[int, dict[str, str]]]:

@@ -540,24 +540,24 @@ profile_words = Table(
     Column("pid", RowNumber, primary_key=True, autoincrement=False),
     Column("domain_id", BigInteger, nullable=False),
     Column("words", Text, nullable=False),
-    info=owned_by(Owner.PROFILE, "one for each profile"),
+    info=owned_by(Owner.DOMAIN, "one for each profile", is_distributed=True),
 )
+# For listing, and for removing a domain's data.
+Index("words_of_domain", profile_words.c.domain_id, profile_words.c.pid)
 # What begins like this in the store belongs to the index of words.
 _WORDS_INDEX_PREFIX = "profile_words_"
-# The index of the words, which SQLAlchemy cannot describe. That of SQLite has tables of its own, and forgets the words
-# of a removed row at once. Rows are added to it by those that add them to the table: within a trigger, FTS5 writes its
-# pages for each row, which takes four times as long. No row of the table is changed. With detail=none, a row that is
-# removed and added again in a transaction is lost (SQLite 3.53.4, with secure-delete).
+# The index of the words, which SQLAlchemy cannot describe. That of SQLite has tables of its own. Those who add rows to
+# the table add them to the index: within a trigger, FTS5 writes its pages for each row, in four times the time.
+# No row of the table is changed. Words of removed rows stay in its pages until these are merged; FTS5 could remove them
+# at once (secure-delete), but takes a millisecond for each row, and loses rows that are added again in a transaction.
 WORDS_INDEX_ON_SQLITE = (
     "create virtual table profile_words_index using fts5(words, content='profile_words', content_rowid='pid', "
-    "detail=column, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
-    "insert into profile_words_index (profile_words_index, rank) values ('secure-delete', 1)",
+    "detail=none, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
     "create trigger profile_words_removed after delete on profile_words begin "
     "insert into profile_words_index (profile_words_index, rowid, words) values ('delete', old.pid, old.words); end",
 )
 WORDS_INDEX_ON_POSTGRESQL = (
     "create index profile_words_index on profile_words using gin (array_to_tsvector(string_to_array(words, ' ')))",
-    "create index profile_words_domain on profile_words (domain_id, pid)",
 )
 
 
@@ -575,6 +575,8 @@ words_feed_state = Table(
     Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True, autoincrement=False),
     # While all profiles are looked at, how far that has come; otherwise null.
     Column("scanned_pid", BigInteger),
+    # When words were removed that may still stand in the pages of the index of SQLite; null: none were.
+    Column("removed_at", Moment),
     info=owned_by(Owner.DOMAIN, "one for each domain"),
 )
 

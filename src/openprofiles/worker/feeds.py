@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 from typing import Any
 
 from openprofiles.clock import Clock
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
-from openprofiles.feed_kinds import FEEDS
+from openprofiles.feed_kinds import FEEDS, FeedKind
 from openprofiles.logs import EventLogger
 from openprofiles.master_key import MasterKey
 from openprofiles.settings import Settings
@@ -69,11 +70,13 @@ class Feeds:
 
     Args:
         owner: names this worker in the feeds that it leases.
+        kinds: of the feeds that are read; None: all.
     """
 
-    def __init__(self, work: FeedWork, owner: str) -> None:
+    def __init__(self, work: FeedWork, owner: str, kinds: Collection[FeedKind] | None = None) -> None:
         self._work = work
         self._owner = owner
+        self._kinds = kinds
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name=f"feeds {number}", daemon=True) for number in range(_THREADS)
@@ -99,10 +102,10 @@ class Feeds:
         """
         now = self._work.clock()
         with self._work.store.read() as connection:
-            if not feeds.has_due_feed(connection, now):
+            if not feeds.has_due_feed(connection, now, self._kinds):
                 return False
         with self._work.store.write() as connection:
-            held = feeds.claim_feed(connection, owner=self._owner, now=now)
+            held = feeds.claim_feed(connection, owner=self._owner, now=now, kinds=self._kinds)
         if held is None:
             return False
         if held.was_held and held.attempts > _MOST_LOST_LEASES:

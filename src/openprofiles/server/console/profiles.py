@@ -108,11 +108,13 @@ def find_profiles(visitor: Visitor) -> Response:
             if not is_exact:
                 page = find_by_words(session, text, max_results=_PROFILES_PER_PAGE, next_token=token)
                 found, next_token, is_complete = page.profiles, page.next_token, page.is_complete
-            # What is searched by words is only what people type most.
-            if text and token is None and not found and next_token is None:
-                is_exact = True
-            if is_exact:
-                found, next_token = _find_exactly(session, text, indexed_paths, token)
+            if is_exact or (text and token is None):
+                exact, more = _find_exactly(session, text, indexed_paths, token if is_exact else None)
+                # What words find, too, is not shown twice.
+                known = {one.pid for one in exact}
+                is_exact = is_exact or not (found or next_token)
+                next_token = more if is_exact else next_token
+                found = exact + [one for one in found if one.pid not in known]
         except InvalidRequest as error:
             fault = str(error)
         if not text and fault is None:

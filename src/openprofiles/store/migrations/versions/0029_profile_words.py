@@ -10,14 +10,12 @@ depends_on = None
 
 _ON_SQLITE = (
     "create virtual table profile_words_index using fts5(words, content='profile_words', content_rowid='pid', "
-    "detail=column, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
-    "insert into profile_words_index (profile_words_index, rank) values ('secure-delete', 1)",
+    "detail=none, tokenize=\"ascii tokenchars '_'\", prefix='1 2 3')",
     "create trigger profile_words_removed after delete on profile_words begin "
     "insert into profile_words_index (profile_words_index, rowid, words) values ('delete', old.pid, old.words); end",
 )
 _ON_POSTGRESQL = (
     "create index profile_words_index on profile_words using gin (array_to_tsvector(string_to_array(words, ' ')))",
-    "create index profile_words_domain on profile_words (domain_id, pid)",
 )
 
 
@@ -31,12 +29,14 @@ def upgrade() -> None:
         sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("pid"),
     )
+    op.create_index("words_of_domain", "profile_words", ["domain_id", "pid"])
     for statement in _ON_SQLITE if is_sqlite else _ON_POSTGRESQL:
         connection.exec_driver_sql(statement)
     op.create_table(
         "words_feed_state",
         sa.Column("domain_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("scanned_pid", sa.BigInteger()),
+        sa.Column("removed_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("domain_id"),
         sa.ForeignKeyConstraint(["domain_id"], ["domain.domain_id"]),
     )
