@@ -110,7 +110,9 @@ class LocalTransport:
             self._files.remove(file_name)
 
     def write_words(self, domain_name: str, on_begin: Callable[[], None]) -> None:
-        """Write the words by which customers are searched, since a load without a server leaves that to others.
+        """Write the words by which customers are searched.
+
+        A load without a server leaves that to a worker, and there may never be one.
 
         Args:
             on_begin: called if there is something to write.

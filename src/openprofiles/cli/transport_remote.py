@@ -79,7 +79,7 @@ class RemoteTransport:
         """Leave it to the server, like the next four."""
 
     def write_words(self, domain_name: str, on_begin: Callable[[], None]) -> None:
-        """Do nothing: the workers of the server write them."""
+        """Leave that to the workers of the server."""
 
     def run_job(self, domain_name: str, job_id: str, status: str) -> None: ...
 

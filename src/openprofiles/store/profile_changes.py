@@ -197,7 +197,7 @@ def read_changed_after(
 
 
 def read_changed_alone(connection: Connection, domain_id: int, number: int, *, limit: int) -> set[int]:
-    """Read the profiles of the last changes of one profile each, as calls make them, after a change."""
+    """Read the profiles of the last changes of one profile each, as calls make them."""
     query = (
         select(table.c.first_pid)
         .where(table.c.domain_id == domain_id, _OF_ONE, table.c.number > number)

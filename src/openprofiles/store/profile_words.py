@@ -37,7 +37,7 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 _DOMAIN_MARK = "_"
 # So long may words of removed profiles stand in the pages of the index of SQLite.
 MERGED_AFTER = timedelta(hours=1)
-# To merge so many takes some hundredths of a second.
+# To merge 200 takes some hundredths of a second.
 _MERGED_PAGES = 200
 
 

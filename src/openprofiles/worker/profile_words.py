@@ -23,7 +23,7 @@ from openprofiles.worker.feeds import FeedLost, FeedWork
 # A reader must end well within its lease.
 _SECONDS_AT_A_TIME = 5.0
 _CHANGED_AT_ONCE = 20_000
-# To write the words of so many takes a tenth of a second, and to remove them a quarter, for which nobody else writes to
+# To write the words of 5,000 takes a tenth of a second, and to remove them a quarter, for which nobody else writes to
 # SQLite.
 _PROFILES_AT_ONCE = 5_000
 
