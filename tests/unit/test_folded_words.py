@@ -42,6 +42,17 @@ def test_a_customer_is_found_by_the_beginnings_of_words_in_any_spelling(text: st
     assert has_words(words_of_profile(ZOE), searched_words(text))
 
 
+@pytest.mark.parametrize(
+    ("stored", "text", "region"),
+    [("(206) 555-0100", "+1 206 555", "US"), ("0170/123456", "+49 170 123", "DE"), ("0170/123456", "0049170", "DE")],
+)
+def test_a_number_without_a_country_code_is_found_with_that_of_the_domain(stored: str, text: str, region: str) -> None:
+    words = words_of_profile({"PhoneNumber": stored})
+
+    assert has_words(words, searched_words(text, region))
+    assert not has_words(words, searched_words(text, "FR"))
+
+
 @pytest.mark.parametrize("text", ["chafer", "zoe smith", "example.org", "seldorf", "secret", "1234567", "0171", "c-03"])
 def test_other_texts_do_not_find_the_customer(text: str) -> None:
     assert not has_words(words_of_profile(ZOE), searched_words(text))

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
+from openprofiles.facts.normal_forms import country_code
 from openprofiles.facts.standard_profile import ADDRESSES, EMAIL_KEY, FULL_NAME_PATHS, KEY_PATHS, PHONE_KEY
 
 WORD_PATHS = (
@@ -53,17 +54,23 @@ def words_of_profile(values: Mapping[str, str]) -> str:
     return " ".join(sorted(found)[:MAX_WORDS])
 
 
-def searched_words(text: str) -> list[tuple[str, ...]]:
+def searched_words(text: str, phone_region: str = "US") -> list[tuple[str, ...]]:
     """Return the words of a text that is searched for, each with its spellings; a profile must have one of each.
 
     What looks like a phone number may be one number, or several words.
+
+    Args:
+        phone_region: the country whose phone numbers are stored without its code.
     """
     digits = _digits(text)
     number = digits.lstrip("0")[:MAX_WORD_LENGTH]
     if len(digits) >= _FEWEST_DIGITS and number and not any(one.isalpha() or one == "@" for one in text):
         # Each part or the number, so all parts or the number.
         parts = [part[:MAX_WORD_LENGTH] for part in _WORD.findall(next(_spellings(text)))]
-        return [tuple(dict.fromkeys((part, number))) for part in parts[:MAX_SEARCHED_WORDS]]
+        numbers = [number]
+        if _has_country_code(text, digits) and number.startswith(code := country_code(phone_region)):
+            numbers += filter(None, [number.removeprefix(code).lstrip("0")])
+        return [tuple(dict.fromkeys((part, *numbers))) for part in parts[:MAX_SEARCHED_WORDS]]
     # Each spelling has as many words.
     spellings = [_WORD.findall(spelling) for spelling in _spellings(text)]
     words = (tuple(dict.fromkeys(word[:MAX_WORD_LENGTH] for word in each)) for each in zip(*spellings, strict=True))
@@ -106,13 +113,17 @@ def _digits(text: str) -> str:
     return _NOT_A_DIGIT.sub("", text.replace("(0)", "") if "+" in text else text)
 
 
+def _has_country_code(text: str, digits: str) -> bool:
+    return text.lstrip().startswith(("+", "\uff0b")) or digits.startswith("00")
+
+
 def _phone_words(text: str) -> Iterator[str]:
     digits = _digits(text)
     number = digits.lstrip("0")[:MAX_WORD_LENGTH]
     if not number:
         return
     yield number
-    if text.lstrip().startswith(("+", "\uff0b")) or digits.startswith("00"):
+    if _has_country_code(text, digits):
         for length in range(1, _LONGEST_COUNTRY_CODE + 1):
             if rest := number[length:].lstrip("0"):
                 yield rest

@@ -59,7 +59,7 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
     """
     if len(text) > MAX_TEXT_LENGTH:
         raise InvalidRequest(f"The text has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} can be searched for.")
-    searched = searched_words(text)
+    searched = searched_words(text, session.domain.phone_region)
     if text.strip() and not searched:
         raise InvalidRequest("The text has no letter or digit to search for.")
     before = _LAST_PID if next_token is None else int(read_token(_LIST, next_token, (int,))[0])
