@@ -13,7 +13,7 @@ from openprofiles.calculated.definitions import list_calculated
 from openprofiles.calculated.profile_values import calculate_for
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.field_labels import full_label_of, label_of
-from openprofiles.facts.folded_words import searched_words
+from openprofiles.facts.folded_words import has_words, searched_words, words_of_profile
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.facts.standard_profile import (
     ATTRIBUTES_PREFIX,
@@ -110,11 +110,13 @@ def find_profiles(visitor: Visitor) -> Response:
                 found, next_token, is_complete = page.profiles, page.next_token, page.is_complete
             if is_exact or (text and token is None):
                 exact, more = _find_exactly(session, text, indexed_paths, token if is_exact else None)
-                # What words find, too, is not shown twice.
-                known = {one.pid for one in exact}
                 is_exact = is_exact or not (found or next_token)
-                next_token = more if is_exact else next_token
-                found = exact + [one for one in found if one.pid not in known]
+                if is_exact:
+                    found, next_token = exact, more
+                else:
+                    # What words find, too, has its place among the others.
+                    words = searched_words(text, session.domain.phone_region)
+                    found = [one for one in exact if not has_words(words_of_profile(one.values), words)] + found
         except InvalidRequest as error:
             fault = str(error)
         if not text and fault is None:

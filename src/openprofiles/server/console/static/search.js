@@ -1,10 +1,10 @@
-// The results below the search box follow what is typed: their page is fetched, and its part is shown here.
+// The results below the search box follow what is typed: their page is fetched, and its parts are shown here.
 
 import { localise } from "./locale.js";
 
 const PAUSE_MS = 200;
 const box = document.querySelector("input[data-results]");
-const results = document.getElementById(box.dataset.results);
+const parts = box.dataset.results.split(" ").map((id) => document.getElementById(id));
 let timer = 0;
 let request = null;
 
@@ -27,11 +27,13 @@ async function show() {
     return;
   }
   const page = new DOMParser().parseFromString(text, "text/html");
-  const found = page.getElementById(results.id);
+  const found = parts.map((part) => page.getElementById(part.id));
   // Without a session there is another page; the button leads to it.
-  if (found === null || wanted !== address()) return;
-  results.replaceChildren(...found.childNodes);
-  localise(results);
+  if (found.includes(null) || wanted !== address()) return;
+  for (const [index, part] of parts.entries()) {
+    part.replaceChildren(...found[index].childNodes);
+    localise(part);
+  }
   document.title = page.title;
   history.replaceState(null, "", wanted);
 }
