@@ -19,7 +19,7 @@ from load.loading import DAY, FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.facts.keys import SearchKey
 from openprofiles.facts.records import Profile
-from openprofiles.feed_kinds import SEGMENT_SUBSCRIPTION
+from openprofiles.feed_kinds import PROFILE_WORDS, SEGMENT_SUBSCRIPTION
 from openprofiles.objects.objects import put_objects
 from openprofiles.objects.removal import remove_expired_objects_step, remove_objects_of_deleted_types_step
 from openprofiles.objects.type_definitions import delete_object_type
@@ -27,6 +27,7 @@ from openprofiles.profiles.history import get_history_record, list_history
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
 from openprofiles.profiles.search import search_profiles
 from openprofiles.profiles.session import reading
+from openprofiles.profiles.text_search import find_by_words
 from openprofiles.segments.definitions import create_segment
 from openprofiles.segments.subscriptions import associate_stream, list_subscription_events, put_subscription
 from openprofiles.settings import PostgresqlUrl
@@ -36,7 +37,7 @@ from openprofiles.store.segment_events import read_events_after, remove_old_even
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.job_report import list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
-from openprofiles.worker.feeds import FeedWork
+from openprofiles.worker.feeds import Feeds, FeedWork
 from openprofiles.worker.segment_changes import follow_segment
 from postgresql_server import PostgresqlServer
 from store.object_shop import ObjectShop
@@ -59,6 +60,7 @@ VERBS = {
     "ordered_record": {"select", "copy", "delete"},
     "undo_image": {"select", "insert", "delete"},
     "undo_absent_key": {"select", "copy", "delete"},
+    "profile_words": {"select", "insert", "delete"},
     "profile_set": {"select", "insert", "update", "delete"},
     "segment_event": {"select", "insert", "delete"},
     "removed_profile": {"select", "insert", "delete"},
@@ -122,6 +124,7 @@ def use_everything(shop: Shop) -> None:
     shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
 
     follow = follow_a_segment(shop)
+    find_customers(shop)
 
     # Loads that are taken back, but for a profile that was touched since, and for a key that was deleted before.
     first_page = search(shop, "_email", "c150@example.com")
@@ -160,6 +163,17 @@ def use_everything(shop: Shop) -> None:
     follow()
     with store.write() as connection:
         assert remove_old_events_step(connection, FAR_FUTURE, 10_000) > 10
+
+
+def find_customers(shop: Shop) -> None:
+    """Write the words of customers, and search them."""
+    # The lease of the segments' reader has run out by then.
+    later = NOW + timedelta(hours=2)
+    work = FeedWork(shop.place.settings, shop.store, shop.place.master_key, lambda: later)
+    assert Feeds(work, "w", [PROFILE_WORDS]).act_next()
+    at = by_hand.At(later)
+    for text in ("", "bob"):
+        assert at.read(shop.store, shop.domain, find_by_words, text, max_results=5).profiles
 
 
 def follow_a_segment(shop: Shop) -> Callable[[], None]:

@@ -199,6 +199,19 @@ def test_pages_have_every_customer_once_the_newest_first(shop: Shop) -> None:
     assert [len(some) for some in found] == [4, 4, 4, 1]
 
 
+def test_the_owner_of_a_whole_value_comes_first_and_only_once(shop: Shop) -> None:
+    owner = shop.create(EmailAddress="customer1@example.com")
+    others = [shop.create(EmailAddress=f"customer1{number}@example.com") for number in range(5)]
+    shop.write_words()
+
+    first = shop.page("customer1@example.com", max_results=3)
+    second = shop.page("customer1@example.com", max_results=3, next_token=first.next_token)
+
+    assert [one.profile_id for one in first.profiles] == [owner, *others[:2:-1]]
+    assert [one.profile_id for one in second.profiles] == others[2::-1]
+    assert second.next_token is None
+
+
 def test_random_changes_are_found_as_a_reading_of_all_customers_finds_them(shop: Shop) -> None:
     dice = random.Random(23)
     names = ("Schäfer", "Schafer", "Ulmann", "O'Neil", "李雷", "Öz", "Ozan", "von der Au", "")

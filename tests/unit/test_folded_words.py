@@ -53,6 +53,13 @@ def test_a_number_without_a_country_code_is_found_with_that_of_the_domain(stored
     assert not has_words(words, searched_words(text, "FR"))
 
 
+@pytest.mark.parametrize("text", ["25550192", "5550192", "00001", "0001"])
+def test_digits_within_a_phone_number_do_not_find_it(text: str) -> None:
+    words = words_of_profile({"PhoneNumber": "+1 212-555-0192"})
+
+    assert not has_words(words, searched_words(text))
+
+
 @pytest.mark.parametrize("text", ["chafer", "zoe smith", "example.org", "seldorf", "secret", "1234567", "0171", "c-03"])
 def test_other_texts_do_not_find_the_customer(text: str) -> None:
     assert not has_words(words_of_profile(ZOE), searched_words(text))

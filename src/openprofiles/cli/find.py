@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,8 +38,9 @@ _COLUMNS = (
 def find(place: Place, domain: str, output: str, text: tuple[str, ...], limit: int) -> None:
     """Find customers, or list all of them, those created last first.
 
-    TEXT is the beginning of words of a name, company, email address, city or account number, or digits of a phone
-    number. Case and accents do not matter. Without it, all customers of the domain are listed.
+    TEXT is the beginning of words of a name, company, email address, city or account number, or the first digits of a
+    phone number. Case and accents do not matter. Customers of whom it is a whole email address, number or name come
+    first. Without it, all customers of the domain are listed.
 
     \b
     Examples:
@@ -49,7 +50,7 @@ def find(place: Place, domain: str, output: str, text: tuple[str, ...], limit: i
     """
     place.transport.write_words(domain, lambda: click.echo("Indexing customers for the search ...", err=True))
     searched = {"Text": " ".join(text)} if text else {}
-    found: list[Mapping[str, Any]] = []
+    found: list[dict[str, Any]] = []
     token: str | None = None
     is_complete = True
     while len(found) < limit:
@@ -63,7 +64,7 @@ def find(place: Place, domain: str, output: str, text: tuple[str, ...], limit: i
         if token is None:
             break
     if output == "json":
-        print_json(found)
+        print_json([one | {name: _moment(one[name]) for name in ("CreatedAt", "UpdatedAt")} for one in found])
     elif found:
         print_table(_COLUMNS, [[str(one.get(name, "")) for name in _MEMBERS] for one in found])
     else:
@@ -73,9 +74,14 @@ def find(place: Place, domain: str, output: str, text: tuple[str, ...], limit: i
         )
         click.echo(about, err=True)
     if len(found) == limit and token is not None:
-        click.echo(f"There are more. To see them, use --limit {limit * 5} or a longer text.", err=True)
+        click.echo("There are more. To see them, use a higher --limit or a longer text.", err=True)
     if not is_complete:
         click.echo(
             "An import is writing, or has just ended: customers that it wrote may be missing. Try again in a moment.",
             err=True,
         )
+
+
+def _moment(seconds: float) -> str:
+    """Write a time of the API as the other commands do."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -33,8 +33,11 @@ _WORD = re.compile(r"[^\W_]+")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 _LATIN_MARKS = re.compile("[\u0300-\u036f]+")
 _FEWEST_DIGITS = 3
-# The code of a country has one to three digits.
-_LONGEST_COUNTRY_CODE = 3
+# The codes of countries with one and with two digits; all others have three.
+_CODES_OF_ONE_DIGIT = frozenset("17")
+_CODES_OF_TWO_DIGITS = re.compile("2[07]|3[0-4]|36|39|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
+# With fewer, a number that begins with 00 is a local one.
+_FEWEST_INTERNATIONAL_DIGITS = 7
 # Letters that Unicode does not take apart.
 _PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i", "ð": "d", "þ": "th"})
 _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
@@ -67,7 +70,7 @@ def searched_words(text: str, phone_region: str = "US") -> list[tuple[str, ...]]
     if len(digits) >= _FEWEST_DIGITS and number and not any(one.isalpha() or one == "@" for one in text):
         # Each part or the number, so all parts or the number.
         parts = [part[:MAX_WORD_LENGTH] for part in _WORD.findall(next(_spellings(text)))]
-        numbers = [number]
+        numbers = [number] if len(number) >= _FEWEST_DIGITS else []
         if _has_country_code(text, digits) and number.startswith(code := country_code(phone_region)):
             numbers += filter(None, [number.removeprefix(code).lstrip("0")])
         return [tuple(dict.fromkeys((part, *numbers))) for part in parts[:MAX_SEARCHED_WORDS]]
@@ -114,7 +117,9 @@ def _digits(text: str) -> str:
 
 
 def _has_country_code(text: str, digits: str) -> bool:
-    return text.lstrip().startswith(("+", "\uff0b")) or digits.startswith("00")
+    if text.lstrip().startswith(("+", "\uff0b")):
+        return True
+    return digits.startswith("00") and digits[2:3] != "0" and len(digits) >= _FEWEST_INTERNATIONAL_DIGITS
 
 
 def _phone_words(text: str) -> Iterator[str]:
@@ -124,6 +129,6 @@ def _phone_words(text: str) -> Iterator[str]:
         return
     yield number
     if _has_country_code(text, digits):
-        for length in range(1, _LONGEST_COUNTRY_CODE + 1):
-            if rest := number[length:].lstrip("0"):
-                yield rest
+        length = 1 if number[0] in _CODES_OF_ONE_DIGIT else 2 if _CODES_OF_TWO_DIGITS.match(number) else 3
+        if rest := number[length:].lstrip("0"):
+            yield rest

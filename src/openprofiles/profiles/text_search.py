@@ -15,6 +15,8 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.facts.folded_words import has_words, searched_words, words_of_profile
 from openprofiles.facts.records import Profile
 from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.search import search_profiles
+from openprofiles.profiles.search_text import likely_keys
 from openprofiles.profiles.session import Reading
 from openprofiles.store import profile_words as rows
 from openprofiles.store.profile_changes import read_changed_after, read_changed_alone, read_last_change_number
@@ -24,6 +26,7 @@ from openprofiles.store.row_sequence import last_reserved
 MAX_TEXT_LENGTH = 1_000
 # So many changed profiles are read for each page: it takes some milliseconds.
 _MOST_CHANGED = 1_000
+_MOST_SHOWN_FIRST = 5
 # Some of the profiles found may be gone.
 _SPARE_HITS = 20
 # In a large store, few of these may be of the domain.
@@ -51,6 +54,8 @@ class FoundPage:
 def find_by_words(session: Reading, text: str, *, max_results: int, next_token: str | None = None) -> FoundPage:
     """Find profiles that have a word with each beginning, the newest first; without a text, all profiles.
 
+    Those that the whole text finds as a key come first: the owner of an email address, before those of longer ones.
+
     Args:
         text: words of a name, company, email address, city or account number, or digits of a phone number.
 
@@ -63,20 +68,32 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
     if text.strip() and not searched:
         raise InvalidRequest("The text has no letter or digit to search for.")
     before = _LAST_PID if next_token is None else int(read_token(_LIST, next_token, (int,))[0])
+    first = _find_by_key(session, text) if searched else {}
+    shown_first = list(first.values())[:max_results] if next_token is None else []
+    room = max_results - len(shown_first)
     changed, is_whole = _changed(session)
     if searched or is_whole:
-        found, end = _find(session, searched, before, max_results + 1)
+        found, end = _find(session, searched, before, room + len(first) + 1)
     else:
-        found, end = _list(session, before, max_results + 1)
+        found, end = _list(session, before, room + 1)
         is_whole = True
     # Those below the end come on a later page.
     changed = [pid for pid in changed if (end or 0) <= pid < before]
     found |= _matching(session, changed, searched)
-    pids = sorted(found, reverse=True)
-    if len(pids) > max_results:
-        end = pids[max_results - 1]
-    shown = [found[pid] for pid in pids[:max_results]]
+    pids = sorted(found.keys() - first.keys(), reverse=True)
+    if len(pids) > room:
+        end = pids[room - 1] if room else before
+    shown = shown_first + [found[pid] for pid in pids[:room]]
     return FoundPage(shown, None if end is None else write_token(_LIST, [end]), is_whole)
+
+
+def _find_by_key(session: Reading, text: str) -> dict[int, Profile]:
+    """Find the few profiles of which the text is a whole key; none if there are many."""
+    keys = likely_keys(text)
+    if not keys:
+        return {}
+    page = search_profiles(session, keys, max_results=_MOST_SHOWN_FIRST)
+    return {} if page.next_token else {one.profile.pid: one.profile for one in page.found}
 
 
 def is_complete(session: Reading) -> bool:

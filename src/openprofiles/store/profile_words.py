@@ -64,12 +64,12 @@ def write_words(connection: Connection, domain_id: int, words: Mapping[int, str]
         return
     # The driver itself takes them, in half of the time.
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("insert into profile_words values (?, ?, ?)", rows)
+        connection.exec_driver_sql("insert into profile_words (pid, domain_id, words) values (?, ?, ?)", rows)
         connection.exec_driver_sql(
             "insert into profile_words_index (rowid, words) values (?, ?)", [(pid, some) for pid, _, some in rows]
         )
     else:
-        connection.exec_driver_sql("insert into profile_words values (%s, %s, %s)", rows)
+        connection.exec_driver_sql("insert into profile_words (pid, domain_id, words) values (%s, %s, %s)", rows)
 
 
 def index_words_again(connection: Connection) -> None:
