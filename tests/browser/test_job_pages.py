@@ -90,8 +90,12 @@ def start(server: RunningServer, domain: str, data: bytes) -> str:
 def paused_workers(server: RunningServer) -> Iterator[None]:
     """Jobs that are started meanwhile run, but get nowhere."""
     pids = server.children()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    # They must not stand still in a transaction that writes, which would keep the server from writing.
+    store = SqliteStore(server.data_folder / "openprofiles.db")
+    with store.write():
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+    store.close()
     try:
         yield
     finally:

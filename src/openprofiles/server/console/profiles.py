@@ -116,7 +116,9 @@ def find_profiles(visitor: Visitor) -> Response:
                 else:
                     # What words find, too, has its place among the others.
                     words = searched_words(text, session.domain.phone_region)
-                    found = [one for one in exact if not has_words(words_of_profile(one.values), words)] + found
+                    known = {one.pid for one in found}
+                    others = (one for one in exact if one.pid not in known)
+                    found = [one for one in others if not has_words(words_of_profile(one.values), words)] + found
         except InvalidRequest as error:
             fault = str(error)
         if not text and fault is None:
