@@ -212,6 +212,15 @@ def test_the_owner_of_a_whole_value_comes_first_and_only_once(shop: Shop) -> Non
     assert second.next_token is None
 
 
+def test_owners_of_a_whole_value_are_listed_once_however_short_the_first_page_is(shop: Shop) -> None:
+    ids = [shop.create(AccountNumber="A1", LastName=f"Ulmann{number}") for number in range(4)]
+
+    first = shop.page("a1", max_results=2)
+    second = shop.page("a1", max_results=50, next_token=first.next_token)
+
+    assert [one.profile_id for page in (first, second) for one in page.profiles] == ids[::-1]
+
+
 def test_random_changes_are_found_as_a_reading_of_all_customers_finds_them(shop: Shop) -> None:
     dice = random.Random(23)
     names = ("Schäfer", "Schafer", "Ulmann", "O'Neil", "李雷", "Öz", "Ozan", "von der Au", "")

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from openprofiles.uploads.arrival.files import Files
     from openprofiles.uploads.jobs import OpenReading
 
-# Commands that can read the store need no credential, so this principal may do everything.
 _WORDS_POLL_SECONDS = 0.1
 # The feed of words rests for a second after each act; for longer, only a load that writes holds it up.
 _MOST_IDLE_SECONDS = 3.0
+# Commands that can read the store need no credential, so this principal may do everything.
 _PRINCIPAL = Principal("", "openprofiles", ("*",), ("*",))
 
 
@@ -136,7 +136,7 @@ class LocalTransport:
     def _is_searched(self, domain_name: str) -> bool:
         from openprofiles.profiles.text_search import is_complete
 
-        with self._call().reading(domain_name) as session:
+        with self._refusals(), self._call().reading(domain_name) as session:
             return is_complete(session)
 
     def run_job(self, domain_name: str, job_id: str, status: str) -> None:

@@ -75,11 +75,11 @@ class RemoteTransport:
             reason = html.unescape(told[1]) if told else f"it answered {answer.status_code}"
             raise CommandFault(f"The server did not accept the file: {reason}")
 
-    def remove_file(self, domain_name: str, job_id: str) -> None:
-        """Leave it to the server, like the next four."""
-
     def write_words(self, domain_name: str, on_begin: Callable[[], None]) -> None:
         """Leave that to the workers of the server."""
+
+    def remove_file(self, domain_name: str, job_id: str) -> None:
+        """Leave it to the server, like the next four."""
 
     def run_job(self, domain_name: str, job_id: str, status: str) -> None: ...
 

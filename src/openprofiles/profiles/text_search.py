@@ -16,14 +16,13 @@ from openprofiles.facts.folded_words import has_words, searched_words, words_of_
 from openprofiles.facts.records import Profile
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.search import search_profiles
-from openprofiles.profiles.search_text import likely_keys
+from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
 from openprofiles.profiles.session import Reading
 from openprofiles.store import profile_words as rows
 from openprofiles.store.profile_changes import read_changed_after, read_changed_alone, read_last_change_number
 from openprofiles.store.profiles import read_last_pids, read_profiles
 from openprofiles.store.row_sequence import last_reserved
 
-MAX_TEXT_LENGTH = 1_000
 # So many changed profiles are read for each page: it takes some milliseconds.
 _MOST_CHANGED = 1_000
 _MOST_SHOWN_FIRST = 5
@@ -67,9 +66,13 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
     searched = searched_words(text, session.domain.phone_region)
     if text.strip() and not searched:
         raise InvalidRequest("The text has no letter or digit to search for.")
-    before = _LAST_PID if next_token is None else int(read_token(_LIST, next_token, (int,))[0])
-    first = _find_by_key(session, text) if searched else {}
-    shown_first = list(first.values())[:max_results] if next_token is None else []
+    before, has_first = _LAST_PID, 1
+    if next_token is not None:
+        before, has_first = map(int, read_token(_LIST, next_token, (int, int)))
+    first = _find_by_key(session, text) if searched and has_first else {}
+    if next_token is None and len(first) > max_results:
+        first = {}
+    shown_first = list(first.values()) if next_token is None else []
     room = max_results - len(shown_first)
     changed, is_whole = _changed(session)
     if searched or is_whole:
@@ -84,7 +87,8 @@ def find_by_words(session: Reading, text: str, *, max_results: int, next_token: 
     if len(pids) > room:
         end = pids[room - 1] if room else before
     shown = shown_first + [found[pid] for pid in pids[:room]]
-    return FoundPage(shown, None if end is None else write_token(_LIST, [end]), is_whole)
+    # Only those that the first page has shown are left out of the others.
+    return FoundPage(shown, None if end is None else write_token(_LIST, [end, int(bool(first))]), is_whole)
 
 
 def _find_by_key(session: Reading, text: str) -> dict[int, Profile]:
